@@ -1,0 +1,46 @@
+"""Simulated training scenes, kept in small shards so that a run can be resumed and its scenes used many times."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+SHARD = 32
+SIZE = 256
+
+
+def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> Path:
+    """Render shard `index` (``SHARD`` scenes of ``SIZE`` pixels) into `folder`; nothing is done when it is there.
+
+    The file holds `image` (n, rows, columns) uint8 and `craters` (m, 6): scene, x_px, y_px, diameter_px, visibility,
+    erosion.
+    """
+    from ..simulate import render
+
+    path = folder / f"shard{index:05d}.npz"
+    if path.exists():
+        return path
+    shard_seed = seed * 1_000_003 + index
+    r = render(SHARD, SIZE, seed=shard_seed, device=device, oversample=2 if index % 3 == 0 else 1)
+    rows = [
+        np.column_stack([np.full(len(t), i), t.x_px, t.y_px, t.diameter_px, t.visibility, t.erosion])
+        for i, t in enumerate(r.truth)
+    ]
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez_compressed(
+        part, image=r.image.to("cpu").numpy().astype(np.uint8), craters=np.concatenate(rows).astype(np.float32)
+    )
+    part.replace(path)
+    return path
+
+
+def render_shards(folder: str, count: int, seed: int, device: str = "cpu") -> None:
+    """Render shards 0 .. count-1; the body of the background process of a training run."""
+    import torch
+
+    torch.set_num_threads(1)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        write_shard(Path(folder), i, seed=seed, device=device)
