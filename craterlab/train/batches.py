@@ -1,0 +1,139 @@
+"""Batches for the detector: simulated and real windows, turned, rescaled and relit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..detect.normalise import normalise, robust_range
+from ..detect.targets import encode
+from .sets import Source
+
+WINDOW = 256
+# Simulated craters this faint (share of fresh relief left to see) are positives, ignored, or background.
+_SEEN, _HARDLY = 0.16, 0.05
+
+
+class Shards:
+    """The simulated shards rendered so far; new ones are picked up as they appear."""
+
+    def __init__(self, folder: Path, cache: int = 400) -> None:
+        self.folder, self.cache = folder, cache
+        self.loaded: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+        self.paths: list[Path] = []
+
+    def refresh(self) -> int:
+        """Look for new shards; returns how many there are."""
+        self.paths = sorted(p for p in self.folder.glob("shard?????.npz"))
+        return len(self.paths)
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A random scene (rows, columns) and its craters (m, 4): x_px, y_px, diameter_px, ignore."""
+        path = self.paths[rng.integers(len(self.paths))]
+        if path not in self.loaded:
+            with np.load(path) as f:
+                self.loaded[path] = (f["image"], f["craters"])
+        images, craters = self.loaded[path]
+        i = int(rng.integers(len(images)))
+        c = craters[craters[:, 0] == i]
+        left = c[:, 4] * (1 - c[:, 5])
+        seen = left > _HARDLY
+        image = images[i].astype(np.float32)
+        image = normalise(image, *robust_range(image))
+        return image, np.column_stack([c[seen, 1:4], left[seen] < _SEEN])
+
+
+def _relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:
+    from ..simulate.photometry import LAWS, lit_fraction, reflectance
+
+    h = torch.from_numpy(dem / pixel_size_m * rng.uniform(1.0, 2.0))[None]
+    az, inc = torch.tensor([rng.uniform(0, 360)]).float(), torch.tensor([rng.uniform(40, 82)]).float()
+    image = reflectance(h, az, inc, [str(rng.choice(LAWS))]) * lit_fraction(h, az, inc)
+    out = image[0].numpy()
+    return normalise(out, *robust_range(out))
+
+
+def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A random window of a real image at a random scale, with its craters in window pixels.
+
+    Half of the windows are put where they hold at least one crater.
+    """
+    zoom = np.exp(rng.uniform(*np.log(source.zoom)))
+    rows, cols = source.image.shape
+    zoom = max(zoom, WINDOW / rows + 1e-6, WINDOW * source.x_stretch / cols + 1e-6)
+    height, width = WINDOW / zoom, WINDOW / zoom * source.x_stretch
+    top, left = rng.uniform(0, rows - height), rng.uniform(0, cols - width)
+    c = source.craters
+    if len(c) and rng.uniform() < 0.5:  # many windows of a quiet plain hold no crater at all
+        x, y = c[rng.integers(len(c)), :2]
+        top = np.clip(y - rng.uniform() * height, 0, rows - height)
+        left = np.clip(x - rng.uniform() * width, 0, cols - width)
+    y0, x0 = int(top), int(left)
+    part = source.image[y0 : y0 + int(np.ceil(height)), x0 : x0 + int(np.ceil(width))]
+    zy, zx = WINDOW / part.shape[0], WINDOW / part.shape[1]
+    window = torch.from_numpy(np.ascontiguousarray(part))[None, None]
+    if part.shape != (WINDOW, WINDOW):
+        window = F.interpolate(window, (WINDOW, WINDOW), mode="bilinear", antialias=True, align_corners=False)
+    image = window[0, 0].numpy()
+    if source.dem:
+        image = _relight(image, source.pixel_size_m / zy, rng)
+    x, y = (c[:, 0] - x0) * zx, (c[:, 1] - y0) * zy
+    d = c[:, 2] * zy
+    near = (x > -d / 2) & (x < WINDOW + d / 2) & (y > -d / 2) & (y < WINDOW + d / 2)
+    return image, np.column_stack([x, y, d, c[:, 3]])[near]
+
+
+def augment(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """One of eight turns and mirrors, and another camera: contrast, brightness, gamma, blur, noise."""
+    size = image.shape[0]
+    x, y = craters[:, 0], craters[:, 1]
+    if rng.uniform() < 0.5:
+        image, x = image[:, ::-1], size - x
+    if rng.uniform() < 0.5:
+        image, y = image[::-1], size - y
+    if rng.uniform() < 0.5:
+        image, x, y = image.T, y, x
+    craters = np.column_stack([x, y, craters[:, 2:]])
+    image = np.ascontiguousarray(image)
+    if rng.uniform() < 0.5:  # signed power about the median: a bent tone curve
+        image = np.sign(image) * np.abs(image) ** rng.uniform(0.75, 1.3)
+    image = image * np.exp(rng.normal(0, 0.25)) + rng.normal(0, 0.2)
+    if rng.uniform() < 0.25:
+        k = rng.uniform(0.05, 0.2)
+        blurred = image.copy()
+        for axis in (0, 1):
+            blurred = (1 - 2 * k) * blurred + k * (np.roll(blurred, 1, axis) + np.roll(blurred, -1, axis))
+        image = blurred
+    if rng.uniform() < 0.4:
+        image = image + rng.normal(0, rng.uniform(0, 0.25), image.shape)
+    return image.astype(np.float32), craters
+
+
+def make_batch(
+    shards: Shards,
+    sources: dict[str, list[Source]],
+    shares: dict[str, float],
+    size: int,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Images (n, 1, 256, 256), targets (n, 4, 128, 128), weights (n, 128, 128); `shares` by set, the rest simulated."""
+    names = [n for n in shares if sources.get(n)]
+    p = np.array([shares[n] for n in names])
+    images, targets, weights = [], [], []
+    for _ in range(size):
+        u = rng.uniform()
+        i = int(np.searchsorted(np.cumsum(p), u)) if len(p) else 0
+        if i < len(names):
+            pool = sources[names[i]]
+            image, craters = cut_window(pool[rng.integers(len(pool))], rng)
+        else:
+            image, craters = shards.draw(rng)
+        image, craters = augment(image, craters, rng)
+        t, w = encode(craters[:, 0], craters[:, 1], craters[:, 2], craters[:, 3] > 0, (WINDOW, WINDOW))
+        images.append(image[None])
+        targets.append(t)
+        weights.append(w)
+    return tuple(torch.from_numpy(np.stack(a)) for a in (images, targets, weights))  # type: ignore[return-value]

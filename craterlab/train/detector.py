@@ -1,0 +1,176 @@
+"""Training of the crater detector: resumable slices, the same on a processor and a GPU."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ..detect.targets import loss
+from ..nn.craternet import CraterNet
+from .batches import Shards, make_batch
+from .sets import check_may_train, load_set
+from .simulated import SHARD, render_shards
+
+SHARES = {"nac": 0.22, "mc11e": 0.16, "gld100": 0.10, "themis": 0.04}
+
+
+def train_detector(
+    data: Path | None,
+    out: Path,
+    *,
+    steps: int = 5000,
+    minutes: float | None = None,
+    batch: int = 12,
+    lr: float = 2e-3,
+    width: int = 24,
+    scenes: int = 2400,
+    sets: list[str] | None = None,
+    unshipped: bool = False,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Path:
+    """Train `craternet`, or go on with the training found in `out`.
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of labelled image sets; None trains on simulation alone.
+    out : Path
+        Checkpoint, log, rendered scenes and, at the end, ``craternet.safetensors`` are kept here.
+    steps : int
+        Length of the whole training (the learning rate falls to zero there).
+    minutes : float, optional
+        Stop after this long with a checkpoint; the same command goes on.
+    scenes : int
+        Simulated scenes to render; rendering runs beside the training until they are there.
+    sets : list of str, optional
+        Real sets to mix in, default all of ``SHARES``; evaluate-only sets need `unshipped`.
+
+    Returns
+    -------
+    Path
+        The checkpoint, or the weights when the last step is done.
+    """
+    sets = list(SHARES) if sets is None else sets
+    check_may_train(sets, unshipped=unshipped)
+    out.mkdir(parents=True, exist_ok=True)
+    shard_folder = out / "scenes"
+    renderer = None
+    shards = Shards(shard_folder)
+    if shards.refresh() * SHARD < scenes:
+        # A process of its own: rendering must not share the interpreter with the training loop.
+        renderer = multiprocessing.get_context("spawn").Process(
+            target=render_shards, args=(str(shard_folder), math.ceil(scenes / SHARD), seed, device), daemon=True
+        )
+        renderer.start()
+    try:
+        while not shards.refresh():
+            if renderer is not None and not renderer.is_alive():
+                raise RuntimeError("rendering of simulated scenes failed")
+            time.sleep(1)
+        return _loop(data, out, shards, sets, steps, minutes, batch, lr, width, seed, torch.device(device))
+    finally:
+        if renderer is not None:
+            renderer.terminate()
+
+
+def _rate(step: int, steps: int, lr: float) -> float:
+    return lr * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps)))
+
+
+def _loop(
+    data: Path | None,
+    out: Path,
+    shards: Shards,
+    sets: list[str],
+    steps: int,
+    minutes: float | None,
+    batch: int,
+    lr: float,
+    width: int,
+    seed: int,
+    device: torch.device,
+) -> Path:
+    from tqdm.auto import tqdm
+
+    started = time.monotonic()
+    torch.manual_seed(seed)
+    model = CraterNet(width).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(model).eval()
+    optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02)
+    step = 0
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    sources = {} if data is None else {name: load_set(name, data, "fit") for name in sets}
+    shares = {name: SHARES.get(name, 0.05) for name in sets}
+    rng = np.random.default_rng([seed, step])
+    log = (out / "log.jsonl").open("a")
+    running: dict[str, float] = {}
+    bar = tqdm(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
+    while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(step, steps, lr)
+        image, target, weight = (t.to(device) for t in make_batch(shards, sources, shares, batch, rng))
+        model.train()
+        with torch.autocast(device.type, torch.bfloat16):
+            output = model(image.contiguous(memory_format=torch.channels_last))
+        value, parts = loss(output, target, weight)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        step += 1
+        _average(average, model, min(0.999, 1 - 1 / (step / 10 + 1)))
+        for k, v in parts.items():
+            running[k] = v if k not in running else 0.98 * running[k] + 0.02 * v
+        bar.update()
+        if step % 50 == 0 or step == steps:
+            shards.refresh()
+            entry: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - started, 1), "shards": len(shards.paths)}
+            log.write(json.dumps(entry | {k: round(v, 4) for k, v in running.items()}) + "\n")
+            log.flush()
+        if step % 250 == 0:
+            _save(checkpoint, model, average, optimiser, step)
+    bar.close()
+    log.close()
+    _save(checkpoint, model, average, optimiser, step)
+    if step < steps:
+        return checkpoint
+    weights = out / "craternet.safetensors"
+    save_file(
+        {k: v.contiguous() for k, v in average.state_dict().items()},
+        weights,
+        metadata={"architecture": "craternet", "width": str(width), "steps": str(step), "sets": ",".join(sets) or "none"},
+    )
+    return weights
+
+
+@torch.no_grad()
+def _average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+    """Exponential moving average of weights and batch statistics: steadier than the last step's."""
+    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point:
+            a.lerp_(b, 1 - decay)
+        else:
+            a.copy_(b)
+
+
+def _save(path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+    part = path.with_suffix(".part")
+    state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+    torch.save(state, part)
+    part.replace(path)

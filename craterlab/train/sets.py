@@ -1,0 +1,163 @@
+"""The labelled image sets a detector may learn from: where they are, who made them, what their labels mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..detect.normalise import normalise, robust_range
+from ..errors import CraterlabError
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """Provenance of one set: `may_train` says whether weights that learnt from it may be shipped."""
+
+    credit: str
+    licence: str
+    may_train: bool
+
+
+SETS = {
+    "nac": SetInfo("LROC NAC crops labelled by Yang et al. (CraterDANet, IEEE TGRS)", "GPL-3.0", True),
+    "mc11e": SetInfo("Francis et al. (2020), Data 5(3):70, CTX tiles of MC-11 East", "CC BY 4.0", True),
+    "themis": SetInfo("THEMIS day-IR tiles and boxes of acse-gcm20/crater-detection-algorithm", "MIT", True),
+    "gld100": SetInfo(
+        "LROC WAC GLD100 (Scholten et al. 2012) with the craters of Povilaitis et al. and Head et al. as gathered by "
+        "DeepMoon (Silburt et al. 2019)",
+        "MIT; NASA data",
+        True,
+    ),
+    "hrsc": SetInfo("HRSC h0905_0000 tiles labelled by Bandeira, Urbach and Stepinski", "none stated", False),
+    "lro_equator": SetInfo("LROC NAC frames labelled at UNR", "none stated", False),
+    "sydney": SetInfo("LROC WAC tiles of sydney-machine-learning/crater-identification", "none stated", False),
+    "wac_dem": SetInfo("LROC WAC and GLD100 tiles, circles of RMan2323/crater-detector", "none stated", False),
+}
+
+
+def check_may_train(names: list[str], *, unshipped: bool = False) -> None:
+    """Refuse sets whose licence does not allow shipping weights trained on them.
+
+    Raises
+    ------
+    CraterlabError
+        For an unknown set, and for an evaluate-only set unless `unshipped` (weights that stay with you).
+    """
+    for name in names:
+        if name not in SETS:
+            raise CraterlabError(f"unknown training set {name!r}; known: {', '.join(SETS)}")
+        if not SETS[name].may_train and not unshipped:
+            raise CraterlabError(
+                f"{name!r} is evaluate-only (licence: {SETS[name].licence}): weights trained on it may not be shipped. "
+                "Leave it out, or add --unshipped for weights that you keep to yourself."
+            )
+
+
+@dataclass
+class Source:
+    """One labelled image: normalised brightness, craters, and how far it may be rescaled.
+
+    Attributes
+    ----------
+    image : array (rows, columns) float32
+        Normalised for the whole image (or heights in metres when `dem`).
+    craters : array (m, 4) float32
+        x_px, y_px, diameter_px, ignore (0 or 1).
+    zoom : (low, high)
+        Range of rescaling at which the labels are complete down to about 5 px.
+    x_stretch : float
+        Columns per row over equal ground (1 / cos latitude in longitude-latitude grids).
+    """
+
+    image: np.ndarray
+    craters: np.ndarray
+    zoom: tuple[float, float]
+    x_stretch: float = 1.0
+    dem: bool = False
+    pixel_size_m: float = 1.0
+
+
+# Mean crater patches put the labels of these observations one pixel too high.
+_NAC_ONE_PIXEL_HIGH = ("M1155395732", "M1231933714", "M180000082", "M180007222")
+# Kept out of training: they calibrate the scores.
+NAC_HELD_OUT = 2
+MC11E_HELD_OUT_COLUMNS = 500
+
+
+def _read(path: Path) -> np.ndarray:
+    import rasterio
+
+    with rasterio.open(path) as src:
+        return src.read(1).astype(np.float32)
+
+
+def load_set(name: str, folder: Path, part: str) -> list[Source]:
+    """Sources of one set's train split.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``SETS``.
+    folder : Path
+        The data folder that holds the set.
+    part : {"fit", "calibrate"}
+        What the network learns from, or what is kept back to calibrate its scores.
+    """
+    if name == "gld100":
+        return _gld100(folder / name) if part == "fit" else []
+    root = folder / name
+    if not (root / "images.csv").exists():
+        raise CraterlabError(f"training set {name!r} is not in {folder}: give the folder that holds it with --data")
+    images = pd.read_csv(root / "images.csv").query("split == 'train'")
+    labels = pd.read_parquet(root / ("boxes.parquet" if name == "themis" else "labels.parquet"))
+    held = set(images.image[-NAC_HELD_OUT:]) if name == "nac" else set()
+    out = []
+    for row in images.itertuples():
+        if name != "mc11e" and (row.image in held) != (part == "calibrate"):
+            continue
+        t = labels[labels.image == row.image]
+        image = _read(root / row.image)
+        image = normalise(image, *robust_range(image))
+        x, y, d = (t[c].to_numpy(np.float32) for c in ("x_px", "y_px", "diameter_px"))
+        ignore = np.zeros(len(t), np.float32)
+        zoom = (0.3, 1.05)
+        if name == "nac" and str(row.observation).startswith(_NAC_ONE_PIXEL_HIGH):
+            y = y + 1
+        elif name == "mc11e":
+            ignore = (t.confidence < 3).to_numpy(np.float32)
+            split = image.shape[1] - MC11E_HELD_OUT_COLUMNS
+            columns = slice(split, None) if part == "calibrate" else slice(0, split)
+            image = np.ascontiguousarray(image[:, columns])
+            x = x - columns.start
+            inside = (x > 0) & (x < image.shape[1])
+            x, y, d, ignore = x[inside], y[inside], d[inside], ignore[inside]
+        elif name == "themis":
+            zoom = (0.62, 0.68)  # complete above 1 km = 10 px
+        out.append(Source(image, np.column_stack([x, y, d, ignore]).astype(np.float32), zoom))
+    return out
+
+
+def _gld100(root: Path) -> list[Source]:
+    import rasterio
+
+    catalogue = pd.read_parquet(root / "deepmoon.parquet")
+    metres_per_degree = np.pi * 1737.4e3 / 180
+    out = []
+    for path in sorted(root.glob("gld100_train_*.tif")):
+        with rasterio.open(path) as src:
+            dem, transform = src.read(1).astype(np.float32), src.transform
+        pixel = abs(transform.e) * metres_per_degree
+        col, row = ~transform * (catalogue.lon.to_numpy(), catalogue.lat.to_numpy())
+        d = catalogue.diameter_m.to_numpy() / pixel
+        inside = (col > 0) & (col < dem.shape[1]) & (row > 0) & (row < dem.shape[0])
+        # Bands of latitude, so that one stretch holds for each.
+        for top in range(0, dem.shape[0] - 511, 512):
+            band = inside & (row >= top) & (row < top + 512)
+            lat = transform.f + (top + 256) * transform.e
+            craters = np.column_stack([col, row - top, d, np.zeros_like(d)])[band]
+            stretch = 1 / np.cos(np.radians(lat))
+            out.append(Source(dem[top : top + 512], craters.astype(np.float32), (0.5, 0.62), stretch, True, pixel))
+    return out
