@@ -83,7 +83,7 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, size: tuple[i
 
 
 def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torch.Tensor) -> torch.Tensor:
-    """1 where a point sees the sun, 0 in a cast shadow, with a penumbra of about one pixel.
+    """1 where a point sees the sun, 0 in a cast shadow, with a penumbra of half a pixel.
 
     The heights are turned so that sunlight runs along the rows; there a point lies in shadow when some point up-sun
     stands above its ray, which is a running maximum.
@@ -107,8 +107,8 @@ def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torc
     tan_elevation = 1 / torch.tan(torch.deg2rad(incidence_deg)).clamp_min(1e-3)
     along = torch.arange(side, device=h.device, dtype=h.dtype)
     ray = turned + along * tan_elevation[:, None, None]
-    horizon = torch.cummax(ray, dim=2).values
-    # Depth below the shadow's edge, in units of the height a ray drops over one pixel.
-    depth = (horizon - ray) / tan_elevation[:, None, None]
-    lit = (1.5 - depth).clamp(0, 1)
+    horizon = torch.cummax(ray, dim=2).values[:, :, :-1]
+    # Pixels still to go to the shadow's end; negative in sunlight, where the ground up-sun lies below the ray.
+    depth = F.pad((horizon - ray[:, :, 1:]) / tan_elevation[:, None, None], (1, 0), value=-1.0)
+    lit = (0.5 - 2 * depth).clamp(0, 1)
     return _rotate(lit, cos, -sin, (rows, cols), "border")

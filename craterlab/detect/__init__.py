@@ -1,0 +1,245 @@
+"""Find craters: `detect` walks the pyramid, level by level, tile by tile, and gives the crater table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CraterlabError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import torch
+    import xarray as xr
+
+    from ..grid import Grid
+    from ..nn.zoo import Model
+    from ..tiling import Reader
+
+__all__ = ["detect"]
+
+# A level answers for craters of these diameters on its own grid; level 0 from the smallest wanted, the coarsest up to
+# the largest the network knows. They overlap, so that a crater near a limit is seen whole by at least one level.
+_LEVEL_LOW, _LEVEL_HIGH = 13.0, 34.0
+
+
+def detect(
+    scene: xr.Dataset | xr.DataArray | np.ndarray,
+    *,
+    model: str | Path = "craternet",
+    threshold: float | None = None,
+    min_diameter_px: float = 6,
+    backend: str = "torch",
+    device: str | None = None,
+    pixel_size: float | None = None,
+    precision: str | None = None,
+    tile: int = 1024,
+    halo: int = 0,
+    progress: bool | None = None,
+) -> gpd.GeoDataFrame:
+    """Find the craters of a scene, from `min_diameter_px` up to half its size.
+
+    Parameters
+    ----------
+    scene : Dataset, DataArray or array (rows, columns)
+        NumPy-, Dask- or file-backed; NaN is nodata, where nothing is found. Grids on which round craters are not round
+        are seen through locally round frames.
+    model : str or Path
+        Name in the zoo, or a weights file.
+    threshold : float, optional
+        Least score (calibrated probability, 0..1) to keep; by default the model's own.
+    min_diameter_px : float
+        Smallest diameter to report, in scene pixels (at least 5).
+    backend : {"torch"}
+    device : str, optional
+        As torch names it; a GPU when there is one.
+    pixel_size : float, optional
+        Metres per pixel of a plain array.
+    precision : {"float32", "bfloat16"}, optional
+        Default: bfloat16 where the hardware multiplies it. float32 makes the tiling invisible to 0.01 px.
+    tile, halo : int
+        Side of the tiles' cores, and what is read around them (never less than the network sees).
+    progress : bool, optional
+        A bar; default for scenes above 4 Mpx.
+
+    Returns
+    -------
+    GeoDataFrame
+        The crater table (see DESIGN: crater_id, x_px, y_px, diameter_px, lon, lat, diameter_m, score and standard
+        errors), best score first; attrs hold the provenance. No crater is an empty table.
+
+    Raises
+    ------
+    CraterlabError
+        For an image without any data, an unknown model, backend or device, or a threshold outside 0..1.
+
+    Notes
+    -----
+    Centre heat map, offset and radius after CenterNet (Zhou et al. 2019). Scores are calibrated by logistic regression
+    (Platt 1999) on simulated scenes and on parts of the training sets that the network did not see.
+    """
+    from ..grid import craters_from_pixels, grid_of
+    from ..inference import pick_device, quick_precision
+    from ..nn.zoo import load
+    from ..scene import as_scene
+
+    if backend != "torch":
+        raise CraterlabError(f"unknown backend {backend!r}; use backend='torch'")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise CraterlabError(f"threshold is a probability from 0 to 1; got {threshold}")
+    if precision not in (None, "float32", "bfloat16"):
+        raise CraterlabError(f"unknown precision {precision!r}; use 'float32' or 'bfloat16'")
+    import torch
+
+    ds = as_scene(scene, pixel_size=pixel_size)
+    net = load(model, pick_device(device))
+    dtype = getattr(torch, precision) if precision else quick_precision(net.device)
+    threshold = float(net.metadata.get("threshold", 0.5)) if threshold is None else float(threshold)
+    grid = grid_of(ds)
+    if progress is None:
+        progress = grid.shape[0] * grid.shape[1] > 4_000_000
+    raw = raw_circles(
+        ds["image"].transpose("y", "x"), grid, net, dtype, min_diameter_px, tile=tile, halo=halo, progress=progress
+    )
+    raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], net)
+    keep = raw["score"] >= threshold
+    raw = {k: v[keep] for k, v in raw.items()}
+    order = _unique(raw, grid)
+    raw = {k: v[order] for k, v in raw.items()}
+
+    import pandas as pd
+
+    level = raw["diameter_px"] / np.maximum(raw["level_diameter_px"], 1e-6)
+    table = pd.DataFrame({k: raw[k] for k in ("x_px", "y_px", "diameter_px", "score")})
+    for column, key in (("diameter_std_px", "diameter"), ("position_std_px", "position")):
+        floor, share = net.metadata.get("errors", {}).get(key, (np.nan, np.nan))
+        table[column] = np.hypot(floor * level, share * raw["diameter_px"])
+    craters = craters_from_pixels(table, ds)
+    craters.attrs.update(_provenance(ds, net, threshold, min_diameter_px))
+    return craters
+
+
+def raw_circles(
+    image: xr.DataArray,
+    grid: Grid,
+    model: Model,
+    precision: torch.dtype,
+    min_diameter_px: float,
+    *,
+    tile: int = 1024,
+    halo: int = 0,
+    progress: bool = False,
+) -> dict[str, np.ndarray]:
+    """Every circle of every level above the network's floor, before calibration and merging.
+
+    Returns
+    -------
+    dict of arrays
+        x_px, y_px, diameter_px (scene pixels), logit, level_diameter_px (on the grid it was seen on).
+    """
+    from tqdm.auto import tqdm
+
+    from ..nn.craternet import HALO, MAX_DIAMETER_PX, MIN_DIAMETER_PX
+    from ..tiling import Pyramid, padded
+    from .isotropic import blocks, is_isotropic
+    from .levels import detect_level
+    from .normalise import robust_range
+
+    if min_diameter_px < MIN_DIAMETER_PX:
+        raise CraterlabError(
+            f"min_diameter_px is at least {MIN_DIAMETER_PX:g}, below which the network is blind; got {min_diameter_px}. "
+            "Sharpen the scene first: scene.crater.superres(factor=2).crater.detect()."
+        )
+
+    def read(w: tuple[int, int, int, int]) -> np.ndarray:
+        return np.asarray(image[w[0] : w[1], w[2] : w[3]].values, np.float32)
+
+    shape = grid.shape
+    # The largest crater asked for is half the image; on the coarsest level it is no larger than a level answers for.
+    levels = 1 + max(0, int(np.ceil(np.log2(max(shape) / 2 / _LEVEL_HIGH))))
+    median, scale = robust_range(_sample(read, shape))
+    known = grid.crs is not None
+    found: list[dict[str, np.ndarray]] = []
+    total = sum(-(-shape[0] // 2**k) * -(-shape[1] // 2**k) for k in range(levels))
+    bar = tqdm(total=total, desc="detect", unit="px", unit_scale=True, leave=False, disable=not progress)
+    with Pyramid(read, shape, levels) as pyramid, bar:
+        for k in range(levels):
+            reader, level_shape, zoom = pyramid.reader(k), pyramid.shapes[k], 2.0**k
+            low = min_diameter_px if k == 0 else _LEVEL_LOW
+            high = MAX_DIAMETER_PX * 1.3 if k == levels - 1 else _LEVEL_HIGH
+
+            def metric(x: np.ndarray, y: np.ndarray, zoom: float = zoom) -> np.ndarray:
+                return grid.metric(x * zoom, y * zoom) * zoom**2
+
+            options: dict[str, Any] = {"core": tile, "halo": halo, "precision": precision}
+            if not known or is_isotropic(level_shape, metric):
+                part = detect_level(reader, level_shape, model, median, scale, on_tile=bar.update, **options)
+                part["level_diameter_px"] = part["diameter_px"]
+                parts = [part]
+            else:
+                parts = []
+                for block in blocks(level_shape, metric, HALO):
+                    part = detect_level(block.reader(padded(reader, level_shape)), block.shape, model, median, scale, **options)
+                    part["x_px"], part["y_px"] = block.to_grid(part["x_px"], part["y_px"])
+                    part["level_diameter_px"] = part["diameter_px"]
+                    part["diameter_px"] = part["diameter_px"] / block.scale
+                    r0, r1, c0, c1 = block.core
+                    own = (part["y_px"] >= r0) & (part["y_px"] < r1) & (part["x_px"] >= c0) & (part["x_px"] < c1)
+                    parts.append({n: v[own] for n, v in part.items()})
+                    bar.update((r1 - r0) * (c1 - c0))
+            for part in parts:
+                d = part["level_diameter_px"]
+                ok = (d < high) & (part["valid"] >= 0.5)
+                ok &= d >= low if k else part["diameter_px"] >= low
+                for name in ("x_px", "y_px", "diameter_px"):
+                    part[name] = part[name] * zoom
+                found.append({n: v[ok] for n, v in part.items()})
+        if not found or not np.isfinite(pyramid.reader(levels - 1)((0, *pyramid.shapes[-1][:1], 0, pyramid.shapes[-1][1]))).any():
+            raise CraterlabError("the image holds no data: every pixel is NaN. Check its nodata value and band.")
+    keys = ("x_px", "y_px", "diameter_px", "logit", "level_diameter_px")
+    return {key: np.concatenate([f[key] for f in found]) for key in keys}
+
+
+def calibrated(logit: np.ndarray, level_diameter_px: np.ndarray, model: Model) -> np.ndarray:
+    """Probability that a circle is a crater, from the network's logit and the size at which it was seen."""
+    a, b, c = model.metadata.get("calibration", (0.0, 1.0, 0.0))
+    size = np.log(np.maximum(level_diameter_px, 1e-6) / 12)
+    return 1 / (1 + np.exp(-(a + b * logit + c * size)))
+
+
+def _unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
+    """One circle a crater, best first; compared on the ground where there is one, so that stretch does not matter."""
+    from .merge import keep_best
+
+    points, diameter = np.column_stack([raw["x_px"], raw["y_px"]]), raw["diameter_px"]
+    if grid.crs is not None and grid.body is not None:
+        lon, lat = np.radians(grid.lonlat(*points.T))
+        points = grid.body.radius_m * np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+        diameter = diameter * grid.metres_per_pixel(raw["x_px"], raw["y_px"])
+        on_map = np.flatnonzero(np.isfinite(points).all(1) & np.isfinite(diameter))
+        return on_map[keep_best(points[on_map], diameter[on_map], raw["score"][on_map])]
+    return keep_best(points, diameter, raw["score"])
+
+
+def _sample(read: Reader, shape: tuple[int, int], windows: int = 12, side: int = 96) -> np.ndarray:
+    """Pixels that stand for the whole image: all of a small one, a lattice of windows of a large one."""
+    rows, cols = shape
+    if rows * cols <= 2_000_000:
+        return read((0, rows, 0, cols))
+    r = np.linspace(0, max(rows - side, 0), windows).astype(int)
+    c = np.linspace(0, max(cols - side, 0), windows).astype(int)
+    return np.concatenate([read((i, min(i + side, rows), j, min(j + side, cols))).ravel() for i in r for j in c])
+
+
+def _provenance(ds: xr.Dataset, model: Model, threshold: float, min_diameter_px: float) -> dict[str, Any]:
+    from .._version import __version__
+
+    return {
+        "scene": str(ds.attrs.get("source", "")),
+        "model": model.name,
+        "weights_sha256": model.sha256,
+        "config": {"threshold": threshold, "min_diameter_px": float(min_diameter_px)},
+        "craterlab": __version__,
+    }

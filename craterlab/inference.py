@@ -1,0 +1,49 @@
+"""Where and how a network runs: device, precision."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import torch
+
+from .errors import CraterlabError
+from .nn.zoo import Model
+
+
+def pick_device(device: str | None) -> str:
+    """The device asked for, else a GPU when there is one, else the processor.
+
+    Raises
+    ------
+    CraterlabError
+        When the device asked for is not there.
+    """
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as err:
+        raise CraterlabError(f"no device {device!r} here ({str(err).splitlines()[0]}); use device='cpu'") from None
+    return device
+
+
+def quick_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu":
+        quick = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)() or getattr(
+            torch.cpu, "_is_amx_tile_supported", lambda: False
+        )()
+        return torch.bfloat16 if quick else torch.float32
+    return torch.float32
+
+
+def run(model: Model, window: np.ndarray, precision: torch.dtype) -> np.ndarray:
+    """One window (rows, columns) float32 through the network -> (channels, rows', columns') float32."""
+    x = torch.from_numpy(np.ascontiguousarray(window))[None, None].to(model.device)
+    x = x.contiguous(memory_format=torch.channels_last)
+    cast = torch.autocast(model.device.type, precision) if precision != torch.float32 else contextlib.nullcontext()
+    with torch.inference_mode(), cast:
+        return model.net(x)[0].float().cpu().numpy()

@@ -1,0 +1,166 @@
+"""Calibration of a trained detector: scores that are probabilities, a threshold, and an error model.
+
+Only labelled images that the network did not learn from are used: held-out parts of the training sets and freshly
+simulated scenes. The sets weigh the same, however many craters they hold.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..detect import _unique, calibrated, raw_circles
+from ..grid import grid_of
+from ..inference import pick_device, quick_precision
+from ..match import match, scores
+from ..nn.zoo import Model, load
+from ..scene import as_scene
+from .batches import _HARDLY, _SEEN
+from .sets import load_set
+
+MIN_DIAMETER_PX = 10  # of the F1 that the threshold maximises
+
+
+@dataclass
+class Labelled:
+    """Raw circles found in one image beside its labels."""
+
+    group: str
+    raw: dict[str, np.ndarray]
+    truth: pd.DataFrame
+    image: np.ndarray
+
+
+def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np.ndarray, pd.DataFrame]]:
+    from ..simulate import render
+
+    out: list[tuple[str, np.ndarray, pd.DataFrame]] = []
+    r = render(24, 384, seed=seed + 77_777, oversample=2)
+    for image, t in zip(r.image.numpy(), r.truth, strict=True):
+        left = (t.visibility * (1 - t.erosion)).to_numpy()
+        seen = left > _HARDLY
+        t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < _SEEN)[seen]
+        out.append(("simulated", image, t))
+    for name in sets if data is not None else []:
+        for s in load_set(name, data, "calibrate"):
+            t = pd.DataFrame(s.craters, columns=["x_px", "y_px", "diameter_px", "ignore"])
+            out.append((name, s.image, t.assign(ignore=t.ignore > 0)))
+    return out
+
+
+def _table(item: Labelled, model: Model, keep: float | None = None) -> pd.DataFrame:
+    raw = dict(item.raw)
+    raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], model)
+    index = _unique(raw, grid_of(as_scene(item.image)))
+    return pd.DataFrame({k: v[index] for k, v in raw.items()})
+
+
+def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 1, device: str | None = None) -> dict:
+    """Write calibration, threshold and error model into the metadata of a weights file.
+
+    Parameters
+    ----------
+    weights : Path
+        From ``train_detector``; rewritten in place.
+    data : Path or None
+        Folder of the labelled sets.
+    sets : list of str
+        Those the network was trained on.
+
+    Returns
+    -------
+    dict
+        What was written: `calibration` (intercept, weight of the logit, weight of log(D / 12 px)), `threshold`,
+        `errors` (for position and diameter: a floor in pixels and a share of D, 1-sigma), `held_out` (F1 by set).
+
+    Notes
+    -----
+    Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px. The threshold maximises the
+    mean F1 over the sets at D >= 10 px.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+    from scipy.optimize import minimize
+
+    model = load(weights, pick_device(device))
+    neutral = Model(model.name, model.sha256, model.net, model.device, {**model.metadata, "calibration": (0.0, 1.0, 0.0)})
+    items = []
+    for group, image, truth in _images(data, sets, seed):
+        scene = as_scene(image)
+        raw = raw_circles(scene["image"], grid_of(scene), model, quick_precision(model.device), 6)
+        items.append(Labelled(group, raw, truth, image))
+    groups = sorted({i.group for i in items})
+
+    rows = []
+    for item in items:
+        t = _table(item, neutral)
+        label, _, _ = match(t, item.truth)
+        doubtful = item.truth.ignore.to_numpy(bool)
+        counted = (label < 0) | ~np.append(doubtful, False)[label]
+        rows.append(t.assign(hit=label >= 0, group=item.group)[counted])
+    table = pd.concat(rows)
+    size = np.log(table.level_diameter_px.to_numpy() / 12)
+    x = np.column_stack([np.ones(len(table)), table.logit, size])
+    y = table.hit.to_numpy(float)
+    weight = 1 / table.groupby("group").hit.transform("size").to_numpy()
+
+    def cost(w: np.ndarray) -> float:
+        z = x @ w
+        return float((weight * (np.logaddexp(0, z) - y * z)).sum() + 1e-4 * (w @ w))
+
+    w = minimize(cost, [0.0, 1.0, 0.0], method="BFGS").x
+    result: dict = {"calibration": [round(float(v), 4) for v in w]}
+
+    fitted = Model(model.name, model.sha256, model.net, model.device, {**model.metadata, **result})
+    tables = [(_table(i, fitted), i) for i in items]
+    best = (-1.0, 0.5, {})
+    for threshold in np.arange(0.1, 0.9, 0.02):
+        by_group = {}
+        for g in groups:
+            tp = fp = fn = 0
+            for t, i in tables:
+                if i.group == g:
+                    s = scores(t[t.score >= threshold], i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.image.shape)
+                    tp, fp, fn = tp + s.tp, fp + s.fp, fn + s.fn
+            by_group[g] = 2 * tp / max(2 * tp + fp + fn, 1)
+        mean = float(np.mean(list(by_group.values())))
+        if mean > best[0]:
+            best = (mean, float(threshold), by_group)
+    result["threshold"] = round(best[1], 3)
+    result["held_out"] = {k: round(v, 3) for k, v in best[2].items()}
+
+    d, position, diameter = [], [], []
+    for t, i in tables:
+        s = scores(t[t.score >= best[1]], i.truth, min_diameter_px=6, shape=i.image.shape)
+        kept = t[t.score >= best[1]].reset_index(drop=True).iloc[s.pairs[:, 0]]
+        label = i.truth.reset_index(drop=True).iloc[s.pairs[:, 1]]
+        d.append(label.diameter_px.to_numpy())
+        position.append(np.concatenate([[kept.x_px.to_numpy() - label.x_px], [kept.y_px.to_numpy() - label.y_px]]))
+        diameter.append(kept.diameter_px.to_numpy() - label.diameter_px.to_numpy())
+    size_px = np.concatenate(d)
+    errors = {"position": np.abs(np.concatenate(position, 1)).mean(0) * 1.2533, "diameter": np.abs(np.concatenate(diameter))}
+    result["errors"] = {k: _error_model(size_px, v, 1.0 if k == "position" else 1.4826) for k, v in errors.items()}
+
+    with safe_open(weights, "pt") as f:
+        metadata = f.metadata()
+    metadata |= {k: json.dumps(v) for k, v in result.items()}
+    part = weights.with_suffix(".part")
+    save_file(load_file(weights), part, metadata=metadata)
+    part.replace(weights)
+    return result
+
+
+def _error_model(diameter: np.ndarray, error: np.ndarray, to_sigma: float) -> list[float]:
+    """Floor (px) and share of D of a 1-sigma error, from medians in bins of diameter."""
+    edges = np.quantile(diameter, np.linspace(0, 1, 9))
+    bins = np.clip(np.searchsorted(edges, diameter) - 1, 0, 7)
+    centre = np.array([np.median(diameter[bins == b]) for b in np.unique(bins)])
+    sigma = np.array([np.median(error[bins == b]) * to_sigma for b in np.unique(bins)])
+    from scipy.optimize import nnls
+
+    squares, _ = nnls(np.column_stack([np.ones_like(centre), centre**2]), sigma**2)
+    return [round(float(v), 4) for v in np.sqrt(squares)]
