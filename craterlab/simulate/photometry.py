@@ -70,7 +70,7 @@ def reflectance(
     return out
 
 
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, size: tuple[int, int], pad: str) -> torch.Tensor:
+def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
     """Sample `x` on a grid of `size` rotated about the common centre; `cos`, `sin` are (n,)."""
     rows, cols = size
     v = torch.arange(rows, device=x.device, dtype=x.dtype) - (rows - 1) / 2
@@ -79,7 +79,7 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, size: tuple[i
     col = c * u[None, None, :] - s * v[None, :, None]
     row = s * u[None, None, :] + c * v[None, :, None]
     grid = torch.stack([col * 2 / x.shape[2], row * 2 / x.shape[1]], -1)
-    return F.grid_sample(x[:, None], grid, mode="bilinear", padding_mode=pad, align_corners=False)[:, 0]
+    return F.grid_sample(x[:, None], grid, mode=mode, padding_mode="border", align_corners=False)[:, 0]
 
 
 def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torch.Tensor) -> torch.Tensor:
@@ -102,8 +102,10 @@ def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torc
     # Column axis of the turned grid points away from the sun: direction (-sin az, cos az) in (column, row).
     az = torch.deg2rad(azimuth_deg)
     cos, sin = -torch.sin(az), torch.cos(az)
-    side = math.ceil(math.hypot(rows, cols)) + 2
-    turned = _rotate(h, cos, sin, (side, side), "border")
+    # An even number of pixels more, so that quarter turns fall on pixel centres; bicubic, as bilinear would wear crests
+    # down and shorten their shadows.
+    side = rows + 2 * math.ceil((math.hypot(rows, cols) - rows) / 2 + 1)
+    turned = _rotate(h, cos, sin, (side, side), "bicubic")
     tan_elevation = 1 / torch.tan(torch.deg2rad(incidence_deg)).clamp_min(1e-3)
     along = torch.arange(side, device=h.device, dtype=h.dtype)
     ray = turned + along * tan_elevation[:, None, None]
@@ -111,4 +113,4 @@ def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torc
     # Pixels still to go to the shadow's end; negative in sunlight, where the ground up-sun lies below the ray.
     depth = F.pad((horizon - ray[:, :, 1:]) / tan_elevation[:, None, None], (1, 0), value=-1.0)
     lit = (0.5 - 2 * depth).clamp(0, 1)
-    return _rotate(lit, cos, -sin, (rows, cols), "border")
+    return _rotate(lit, cos, -sin, (rows, cols), "bilinear")

@@ -97,16 +97,16 @@ def test_craters_get_shallower_with_diffusion_and_small_ones_go_first():
 
 @pytest.mark.parametrize(("azimuth", "incidence"), [(0, 60), (90, 45), (222, 70), (300, 80)])
 def test_shadow_length_matches_geometry(azimuth, incidence):
-    # A straight scarp of height 10, facing away from the sun, throws a shadow of 10 tan(incidence).
+    # A straight scarp, 10 high and 6 wide, facing away from the sun, throws a shadow of 10 tan(incidence) from its crest.
     n, height = 301, 10.0
     y, x = np.mgrid[:n, :n] - n // 2
     away = np.radians(azimuth + 180)
-    u = x * np.sin(away) - y * np.cos(away)  # distance past the scarp's edge, away from the sun
-    h = torch.from_numpy(np.where(u <= 0, height, 0).astype(np.float32))[None]
+    u = x * np.sin(away) - y * np.cos(away)  # distance past the crest, away from the sun
+    h = torch.from_numpy((np.clip(1 - u / 6, 0, 1) * height).astype(np.float32))[None]
     lit = lit_fraction(h, torch.tensor([float(azimuth)]), torch.tensor([float(incidence)]))[0].numpy()
     middle = np.abs(x * np.cos(away) + y * np.sin(away)) < 60
-    shadow = middle & (u > 0) & (u <= 100) & (lit < 0.5)
-    length = shadow.sum() / (middle & (u > 0) & (u <= 100)).sum() * 100
+    beyond = middle & (u > 0) & (u <= 100)
+    length = (1 - lit[beyond]).sum() / beyond.sum() * 100
     assert length == pytest.approx(height * np.tan(np.radians(incidence)), abs=1)
     # Up-sun of the scarp and beyond its shadow all is lit.
     assert lit[middle & (u < -2) & (u > -100)].min() > 0.9

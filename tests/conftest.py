@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real images and labels: CRATERLAB_DATA, or `shared/data` beside the repository."""
+    folder = os.environ.get("CRATERLAB_DATA")
+    path = Path(folder) if folder else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"no real data at {path}; set CRATERLAB_DATA to their folder")
+    return path
