@@ -26,7 +26,7 @@ class Body:
     radius_m : float
         Radius of the IAU_2015 sphere, metres.
     gravity : float
-        Surface gravity at that radius, m/s2 (GM / r2).
+        Mean surface gravity, m/s2.
     crs : str
         Code of the geographic, planetocentric, east-positive sphere, e.g. ``"IAU_2015:49900"``.
     """
@@ -38,7 +38,7 @@ class Body:
 
 
 # Radii: IAU_2015 spheres (a test holds them against PROJ's database).
-# Gravity: GM / r2 with GM from the JPL small-body and satellite tables, rounded; Gaspra and Ida from their densities.
+# Gravity: GM / r2 at the mean radius, GM from the JPL tables, rounded; Gaspra and Ida from their densities.
 _BODIES = {
     b.name.lower(): b
     for b in (
@@ -62,10 +62,10 @@ _BODIES = {
         Body("Triton", 1352600.0, 0.78, "IAU_2015:80100"),
         Body("Charon", 606000.0, 0.288, "IAU_2015:90100"),
         Body("Pluto", 1188300.0, 0.62, "IAU_2015:99900"),
-        Body("Ceres", 487300.0, 0.264, "IAU_2015:200000100"),
-        Body("Vesta", 255000.0, 0.266, "IAU_2015:200000400"),
-        Body("Lutetia", 52500.0, 0.041, "IAU_2015:200002100"),
-        Body("Eros", 17000.0, 0.0015, "IAU_2015:200043300"),
+        Body("Ceres", 487300.0, 0.28, "IAU_2015:200000100"),
+        Body("Vesta", 255000.0, 0.25, "IAU_2015:200000400"),
+        Body("Lutetia", 52500.0, 0.046, "IAU_2015:200002100"),
+        Body("Eros", 17000.0, 0.0059, "IAU_2015:200043300"),
         Body("Ida", 15650.0, 0.011, "IAU_2015:243101000"),
         Body("Gaspra", 6100.0, 0.0046, "IAU_2015:951101000"),
     )

@@ -149,10 +149,10 @@ def east_positive(crs: Any, transform: Affine) -> tuple[CRS, Affine]:
             ellipsoid = crs.ellipsoid
             assert ellipsoid is not None
             raise CraterlabError(
-                f"The CRS {crs.name!r} counts longitude westward by its definition, but the file says eastward (GeoTIFF "
-                f"cannot hold the direction), so which one its pixels follow is not known. Project it to "
-                f"{body_of(crs).crs}; if x does grow eastward, gdal_edit.py -a_srs '+proj=longlat "
-                f"+a={ellipsoid.semi_major_metre:g} +b={ellipsoid.semi_minor_metre:g}' IMAGE says so."
+                f"The CRS {crs.name!r} counts longitude westward by its definition, but the file says eastward "
+                "(GeoTIFF cannot hold the direction), so which one its pixels follow is not known. If longitude does "
+                f"grow eastward, say so: gdal_edit.py -a_srs '+proj=longlat +a={ellipsoid.semi_major_metre:.0f} "
+                f"+b={ellipsoid.semi_minor_metre:.0f}' IMAGE; if not, convert the image to {body_of(crs).crs}."
             )
         return _official(crs.to_wkt()), transform
     definition = crs.to_json_dict()
@@ -166,15 +166,17 @@ def east_positive(crs: Any, transform: Affine) -> tuple[CRS, Affine]:
                 )
             if "easting" in name:
                 p["value"] = -p["value"]
-    for part in (definition, definition.get("base_crs", {})):
+    parts = [definition, *([definition["base_crs"]] if "base_crs" in definition else [])]
+    for part in parts:
         part.pop("id", None)
+        part["name"] += " (east-positive)"
         for axis in part.get("coordinate_system", {}).get("axis", []):
             if axis["direction"] == "west":
                 axis["direction"] = "east"
                 axis["name"] = axis["name"].replace("West", "East")
                 axis["abbreviation"] = axis["abbreviation"].replace("W", "E")
-    definition["name"] += " (east-positive)"
-    return CRS.from_json_dict(definition), Affine.scale(-1, 1) * transform
+    t = transform
+    return CRS.from_json_dict(definition), Affine(-t.a, -t.b, -t.c, t.d, t.e, t.f)
 
 
 @lru_cache(maxsize=256)
@@ -268,7 +270,8 @@ def _period(crs: CRS) -> float:
         return 360.0 / _degrees(crs)
     # A map repeats itself where equal steps of longitude are equal steps of x at every latitude.
     lon = np.array([-100.0, -99.0, 20.0, 21.0, 140.0, 141.0])
-    step = np.concatenate([np.diff(_projection(crs)(lon, np.full(6, lat))[0])[::2] for lat in (0.0, 40.0)])
+    x = np.array([_projection(crs)(lon, np.full(6, lat))[0] for lat in (0.0, 40.0)])
+    step = np.diff(np.where(np.isfinite(x), x, np.nan))[:, ::2].ravel()
     one = float(np.median(step))
     if not np.isfinite(step).all() or np.ptp(np.sort(step)[1:-1]) > 1e-9 * abs(one):
         return float("nan")

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine must not turn a slow example into a failure.
+settings.register_profile("craterlab", deadline=None)
+settings.load_profile("craterlab")
 
 
 @pytest.fixture(scope="session")
