@@ -58,7 +58,7 @@ def _strip_area(grid: Grid, top: int, valid: NDArray[np.bool_]) -> float:
     if np.isnan(node_area).any():
         # The map ends inside the strip: there is no ground beyond, and interpolation would eat into its edge.
         return _exact_area(grid, top, valid)
-    weight = (wy.T @ valid.astype(np.float32)) @ wx
+    weight = (wx.T @ (wy.T @ valid.astype(np.float32)).T).T
     return float((node_area * weight).sum())
 
 
@@ -73,17 +73,18 @@ def _exact_area(grid: Grid, top: int, valid: NDArray[np.bool_]) -> float:
     return total
 
 
-def interpolation_nodes(n: int, step: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Node positions over `n` pixels and the weights (n, nodes) of linear interpolation at the pixel centres."""
+def interpolation_nodes(n: int, step: float) -> tuple[NDArray[np.float64], Any]:
+    """Node positions over `n` pixels and the sparse weights (n, nodes) of linear interpolation at the pixel centres."""
+    from scipy.sparse import csr_array
+
     count = max(2, int(np.ceil(n / step)) + 1)
     nodes = np.linspace(0.5, max(n - 0.5, 1.0), count)
     position = (np.arange(n) + 0.5 - nodes[0]) / (nodes[1] - nodes[0])
     left = np.clip(np.floor(position).astype(int), 0, count - 2)
-    share = (position - left).astype(np.float32)
-    weights = np.zeros((n, count), np.float32)
-    weights[np.arange(n), left] = 1 - share
-    weights[np.arange(n), left + 1] += share
-    return nodes, weights
+    share = position - left
+    weights = np.stack([1 - share, share], -1).ravel()
+    columns = np.stack([left, left + 1], -1).ravel()
+    return nodes, csr_array((weights, columns, np.arange(0, 2 * n + 1, 2)), shape=(n, count))
 
 
 def _inside(shapes: list[Any], grid: Grid, top: int, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -89,7 +89,7 @@ def _dem_pixels(
             node_x = np.unwrap(np.unwrap(node_x, period=period, axis=1), period=period, axis=0)
         # Where the mapping bends (a pole, a coarse global image) the nodes are too far apart.
         if _bend(node_x) < 0.05 and _bend(node_y) < 0.05:
-            return wy @ node_x @ wx.T, wy @ node_y @ wx.T
+            return (wx @ (wy @ node_x).T).T, (wx @ (wy @ node_y).T).T
     pixel_x, pixel_y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
     return dem_grid.pixels(*grid.lonlat(pixel_x[None, :], pixel_y[:, None]))
 
@@ -130,21 +130,22 @@ def _sample(dem: Raster, dem_grid: Grid, x: NDArray[np.float64], y: NDArray[np.f
     around = _is_round(dem_grid)
     if around and np.ptp(x[finite]) > columns / 2:
         x = x % columns
-    x0, x1 = int(np.floor(x[finite].min())) - 1, int(np.ceil(x[finite].max())) + 2
-    y0, y1 = max(int(np.floor(y[finite].min())) - 1, 0), min(int(np.ceil(y[finite].max())) + 2, rows)
+    # A DEM finer than the image is averaged down to about its pixels, so that none is skipped.
+    wide, high = np.ptp(x[finite]), np.ptp(y[finite])
+    thin = max(1, int(np.sqrt(wide * high / x.size)))
+    x0, x1 = int(np.floor(x[finite].min())) - 2 * thin, int(np.ceil(x[finite].max())) + 2 * thin
+    y0, y1 = max(int(np.floor(y[finite].min())) - 2 * thin, 0), min(int(np.ceil(y[finite].max())) + 2 * thin, rows)
     if not around:
         x0, x1 = max(x0, 0), min(x1, columns)
     if x0 >= x1 or y0 >= y1:
         return out
-    # A DEM finer than the image is averaged down to about its pixels, so that none is skipped.
-    thin = max(1, int(np.sqrt((x1 - x0) * (y1 - y0) / x.size)))
     patch = _columns(dem, y0, y1, x0, x1, columns, thin)
     ky, kx = patch.shape[0] / (y1 - y0), patch.shape[1] / (x1 - x0)
     at = np.stack([(y - y0) * ky - 0.5, (x - x0) * kx - 0.5])
     at[:, ~finite] = -9
     valid = np.isfinite(patch)
-    value = map_coordinates(np.where(valid, patch, 0).astype(np.float64), at, order=1, mode="constant")
-    weight = map_coordinates(valid.astype(np.float64), at, order=1, mode="constant")
+    value = map_coordinates(np.where(valid, patch, 0).astype(np.float64), at, order=1, mode="grid-constant")
+    weight = map_coordinates(valid.astype(np.float64), at, order=1, mode="grid-constant")
     good = weight >= 0.499
     out[good] = value[good] / weight[good]
     return out

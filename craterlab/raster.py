@@ -105,22 +105,20 @@ class Raster:
         with reading(self.path):
             file = self._file()
             raw = file.read(self.band, window=window, **how)
-            mask = file.read_masks(self.band, window=window, **({"out_shape": shape} if shape else {}))
-        bad = np.zeros(raw.shape, bool)
-        if self.masked:
-            bad |= mask == 0
-        for value in self.nodata:
-            bad |= raw == np.asarray(value).astype(raw.dtype)
-        if np.issubdtype(raw.dtype, np.floating):
-            bad |= ~np.isfinite(raw)
-            if self.below is not None:
-                bad |= raw < self.below
+            mask = file.read_masks(self.band, window=window, out_shape=shape) if self.masked else None
         if self.scale != 1 or self.offset != 0:
             values = (raw.astype(np.float64) * self.scale + self.offset).astype(np.float32)
         else:
             with np.errstate(over="ignore"):
                 values = raw.astype(np.float32)
-        values[bad] = np.nan
+        if mask is not None:
+            values[mask == 0] = np.nan
+        for value in self.nodata:
+            values[raw == np.asarray(value).astype(raw.dtype)] = np.nan
+        if np.issubdtype(raw.dtype, np.floating):
+            values[~np.isfinite(raw)] = np.nan
+            if self.below is not None:
+                values[raw < self.below] = np.nan
         return values
 
 
@@ -158,17 +156,19 @@ class LazyRaster(BackendArray):
             range(n)[k] if isinstance(k, slice) else range(k % n, k % n + 1)
             for k, n in zip(key, self.shape, strict=True)
         )
-        out = np.empty((len(rows), len(columns)), np.float32)
-        if out.size:
+        if not rows or not columns:
+            out = np.empty((len(rows), len(columns)), np.float32)
+        else:
             left, right = min(columns[0], columns[-1]), max(columns[0], columns[-1]) + 1
-            pick = np.asarray(columns) - left
             # A strided or reversed selection is read block by block, so that it costs no more memory than a window.
             per_block = max(1, _BLOCK_ROWS // abs(rows.step)) if abs(rows.step) > 1 else len(rows)
+            parts = []
             for first in range(0, len(rows), per_block):
                 part = rows[first : first + per_block]
                 top, bottom = min(part[0], part[-1]), max(part[0], part[-1]) + 1
                 window = self._read(top, bottom, left, right)
-                out[first : first + len(part)] = window[np.asarray(part) - top][:, pick]
+                parts.append(window[:: part.step, :: columns.step])
+            out = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return out[tuple(0 if not isinstance(k, slice) else slice(None) for k in key)]
 
 

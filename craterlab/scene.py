@@ -152,9 +152,7 @@ def as_scene(obj: xr.Dataset | xr.DataArray | NDArray[Any], *, pixel_size: float
             )
         scene = obj
     elif isinstance(obj, xr.DataArray):
-        scene = xr.Dataset({"image": obj.drop_attrs() if hasattr(obj, "drop_attrs") else obj}, attrs=obj.attrs)
-        scene["image"].attrs = {}
-        scene["image"].encoding = dict(obj.encoding)
+        scene = xr.Dataset({"image": obj}, attrs={k: v for k, v in obj.attrs.items() if k != "_FillValue"})
     elif isinstance(obj, np.ndarray):
         if obj.ndim != 2:
             raise CraterlabError(f"An image array has two dimensions (rows, columns); this has shape {obj.shape}.")
@@ -163,11 +161,12 @@ def as_scene(obj: xr.Dataset | xr.DataArray | NDArray[Any], *, pixel_size: float
         raise CraterlabError(
             f"A scene is a Dataset, DataArray or 2-D array, not {type(obj).__name__}. Files: open_scene(path)."
         )
-    image = _two_dimensional(scene["image"])
-    if image is not scene["image"]:
+    given = scene["image"]
+    image = _two_dimensional(given)
+    if image is not given:
         scene = scene.drop_vars("image").assign(image=image)
     _check_shape((scene.sizes["y"], scene.sizes["x"]), "The image")
-    scene = _as_float(scene, obj)
+    scene = _as_float(scene)
     grid = grid_of(scene)
     if pixel_size is not None:
         scene = scene.assign_attrs(pixel_size_m=_size(pixel_size, grid.crs, "The image"))
@@ -364,17 +363,15 @@ def _two_dimensional(image: xr.DataArray) -> xr.DataArray:
     return image if image.dims == ("y", "x") else image.transpose("y", "x")
 
 
-def _as_float(scene: xr.Dataset, obj: Any) -> xr.Dataset:
+def _as_float(scene: xr.Dataset) -> xr.Dataset:
     image = scene["image"]
     if image.dtype.kind not in "fiub":
         raise CraterlabError(f"An image holds numbers; this holds {image.dtype}.")
-    nodata = None
-    if isinstance(obj, (xr.DataArray, xr.Dataset)):
-        source = obj if isinstance(obj, xr.DataArray) else obj["image"]
-        nodata = source.attrs.get("_FillValue")
+    nodata = image.attrs.get("_FillValue")
     if image.dtype == np.float32 and (nodata is None or np.isnan(nodata)):
         return scene
     values = image.astype(np.float32)
     if nodata is not None and not np.isnan(nodata):
         values = values.where(image != nodata)
-    return scene.assign(image=values.drop_attrs() if hasattr(values, "drop_attrs") else values)
+    values.attrs = {k: v for k, v in image.attrs.items() if k != "_FillValue"}
+    return scene.assign(image=values)
