@@ -47,6 +47,15 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+def without_prose(text: str) -> str:
+    """The code alone: docstrings and comments may name what files of others get wrong."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value.value = ""
+    return ast.unparse(tree)
+
+
 def test_there_are_sources():
     assert len(SOURCES) > 20
 
@@ -60,11 +69,9 @@ def test_a_file_is_one_room(path):
 @pytest.mark.parametrize("path", [p for p in sorted(PACKAGE.rglob("*")) if p.suffix in (".py", ".toml")], ids=identify)
 def test_no_earth(path):
     """Coordinates stay on their body: an Earth frame here would put craters in the wrong place without a word."""
-    found = [
-        f"{number}: {line.strip()}"
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if EARTH.search(line)
-    ]
+    text = path.read_text(encoding="utf-8")
+    code = without_prose(text) if path.suffix == ".py" else text
+    found = [line.strip() for line in code.splitlines() if EARTH.search(line)]
     assert not found, found
 
 
