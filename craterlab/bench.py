@@ -110,7 +110,7 @@ def bench_detect(
         for path, truth in tqdm(images, desc=name, leave=False, disable=not progress):
             scene = open_scene(path)
             found = detect(scene, model=model, threshold=0.02, progress=False)
-            shape = scene["image"].shape
+            shape = (scene.sizes["y"], scene.sizes["x"])
             every.append(scores(found, truth, min_diameter_px=MIN_DIAMETER_PX, shape=shape))
             kept.append(scores(found[found.score >= threshold], truth, min_diameter_px=MIN_DIAMETER_PX, shape=shape))
         s, all_scores = pool(kept), pool(every)

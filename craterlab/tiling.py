@@ -51,7 +51,9 @@ def tiles(shape: tuple[int, int], core: int, halo: int, align: int = 1) -> Itera
         Windows never reach over the image's upper and left edge, nor over its aligned lower and right edge.
     """
     if min(shape) < 1 or core < 1 or halo < 0 or align < 1:
-        raise ValueError(f"tiles need a non-empty image, core >= 1, halo >= 0, align >= 1; got {shape}, {core}, {halo}, {align}")
+        raise ValueError(
+            f"tiles need a non-empty image, core >= 1, halo >= 0, align >= 1; got {shape}, {core}, {halo}, {align}"
+        )
     core, halo = -(-core // align) * align, -(-halo // align) * align
     end = tuple(-(-s // align) * align for s in shape)
     for r in range(0, shape[0], core):
@@ -78,7 +80,7 @@ def padded(read: Reader, shape: tuple[int, int]) -> Reader:
 
 
 def halve(block: np.ndarray) -> np.ndarray:
-    """Mean of the finite values of each 2 x 2 block; NaN where there are none. Odd sides gain a row or column of NaN."""
+    """Mean of the finite values of each 2 x 2 block, NaN where there are none; odd sides are padded with NaN."""
     rows, cols = block.shape
     block = np.pad(block, ((0, rows % 2), (0, cols % 2)), constant_values=np.nan) if rows % 2 or cols % 2 else block
     parts = np.stack([block[0::2, 0::2], block[0::2, 1::2], block[1::2, 0::2], block[1::2, 1::2]])
@@ -129,7 +131,7 @@ class Pyramid:
         if shape[0] * shape[1] > self._in_memory_px:
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="craterlab-", ignore_cleanup_errors=True)
             path = Path(self._folder.name) / f"level{level}"
-            array = np.memmap(path, np.float32, "w+", shape=shape)
+            array: np.ndarray = np.memmap(path, np.float32, "w+", shape=shape)
         else:
             array = np.empty(shape, np.float32)
         source, (rows, cols) = self.reader(level - 1), self.shapes[level - 1]

@@ -149,8 +149,8 @@ def raw_circles(
 
     if min_diameter_px < MIN_DIAMETER_PX:
         raise CraterlabError(
-            f"min_diameter_px is at least {MIN_DIAMETER_PX:g}, below which the network is blind; got {min_diameter_px}. "
-            "Sharpen the scene first: scene.crater.superres(factor=2).crater.detect()."
+            f"min_diameter_px is at least {MIN_DIAMETER_PX:g}, below which the network is blind; "
+            f"got {min_diameter_px}. Sharpen the scene first: scene.crater.superres(factor=2).crater.detect()."
         )
 
     def read(w: tuple[int, int, int, int]) -> np.ndarray:
@@ -175,28 +175,25 @@ def raw_circles(
 
             options: dict[str, Any] = {"core": tile, "halo": halo, "precision": precision}
             if not known or is_isotropic(level_shape, metric):
-                part = detect_level(reader, level_shape, model, median, scale, on_tile=bar.update, **options)
-                part["level_diameter_px"] = part["diameter_px"]
-                parts = [part]
+                parts = [detect_level(reader, level_shape, model, median, scale, on_tile=bar.update, **options)]
             else:
                 parts = []
                 for block in blocks(level_shape, metric, HALO):
-                    part = detect_level(block.reader(padded(reader, level_shape)), block.shape, model, median, scale, **options)
+                    source = block.reader(padded(reader, level_shape))
+                    part = detect_level(source, block.shape, model, median, scale, **options)
                     part["x_px"], part["y_px"] = block.to_grid(part["x_px"], part["y_px"])
-                    part["level_diameter_px"] = part["diameter_px"]
-                    part["diameter_px"] = part["diameter_px"] / block.scale
                     r0, r1, c0, c1 = block.core
                     own = (part["y_px"] >= r0) & (part["y_px"] < r1) & (part["x_px"] >= c0) & (part["x_px"] < c1)
                     parts.append({n: v[own] for n, v in part.items()})
                     bar.update((r1 - r0) * (c1 - c0))
             for part in parts:
-                d = part["level_diameter_px"]
-                ok = (d < high) & (part["valid"] >= 0.5)
-                ok &= d >= low if k else part["diameter_px"] >= low
+                d = part["level_diameter_px"] = part["diameter_px"]
+                ok = (d >= low) & (d < high) & (part["valid"] >= 0.5)
                 for name in ("x_px", "y_px", "diameter_px"):
                     part[name] = part[name] * zoom
                 found.append({n: v[ok] for n, v in part.items()})
-        if not found or not np.isfinite(pyramid.reader(levels - 1)((0, *pyramid.shapes[-1][:1], 0, pyramid.shapes[-1][1]))).any():
+        rows, cols = pyramid.shapes[-1]
+        if not np.isfinite(pyramid.reader(levels - 1)((0, rows, 0, cols))).any():
             raise CraterlabError("the image holds no data: every pixel is NaN. Check its nodata value and band.")
     keys = ("x_px", "y_px", "diameter_px", "logit", "level_diameter_px")
     return {key: np.concatenate([f[key] for f in found]) for key in keys}
@@ -216,7 +213,9 @@ def _unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
     points, diameter = np.column_stack([raw["x_px"], raw["y_px"]]), raw["diameter_px"]
     if grid.crs is not None and grid.body is not None:
         lon, lat = np.radians(grid.lonlat(*points.T))
-        points = grid.body.radius_m * np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+        points = grid.body.radius_m * np.column_stack(
+            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
+        )
         diameter = diameter * grid.metres_per_pixel(raw["x_px"], raw["y_px"])
         on_map = np.flatnonzero(np.isfinite(points).all(1) & np.isfinite(diameter))
         return on_map[keep_best(points[on_map], diameter[on_map], raw["score"][on_map])]

@@ -22,10 +22,11 @@ Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _root(g: np.ndarray) -> np.ndarray:
-    """Symmetric square root of a metric, scaled so that its smaller singular value is 1 and the larger bounded."""
+    """Symmetric square root of a metric, bounded in stretch and scaled to determinant 1: pixels keep their area, so a
+    crater is as many round pixels wide as its `diameter_px` says."""
     values, vectors = np.linalg.eigh(g)
-    s = np.sqrt(values / values[0])
-    return (vectors * np.minimum(s, _MAX_STRETCH)) @ vectors.T
+    stretch = min(np.sqrt(values[1] / values[0]), _MAX_STRETCH)
+    return (vectors * [stretch**-0.5, stretch**0.5]) @ vectors.T
 
 
 def _samples(window: Window, metric: Metric) -> np.ndarray:
@@ -66,13 +67,8 @@ class Block:
         p = np.linalg.inv(self.matrix) @ (np.stack([x, y]) - self.origin[:, None]) + self.centre[:, None]
         return p[0], p[1]
 
-    @property
-    def scale(self) -> float:
-        """Round pixels per grid pixel, on average over directions."""
-        return float(np.sqrt(np.linalg.det(self.matrix)))
-
     def reader(self, read: Reader) -> Reader:
-        """Windows of the block, resampled bilinearly from the grid (which is never coarser than the block)."""
+        """Windows of the block, resampled bilinearly from the grid."""
         from scipy.ndimage import map_coordinates
 
         def read_block(window: Window) -> np.ndarray:

@@ -40,7 +40,7 @@ def detect_level(
     median, scale : float
         Of the scene's brightness.
     core, halo : int
-        Tile geometry; the halo is never below the network's receptive field, so the tiling cannot be seen in the result.
+        Tile geometry; the halo is never below the network's receptive field, so tiling cannot be seen in the result.
     on_tile : callable
         Told the number of core pixels done after each tile.
 

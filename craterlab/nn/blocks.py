@@ -10,7 +10,9 @@ def conv_bn(cin: int, cout: int, kernel: int = 3, stride: int = 1, groups: int =
     """Convolution, batch normalisation, ReLU. Batch normalisation (not group or layer): at inference it is a fixed
     affine map, so a tile sees the same network as the whole image."""
     return nn.Sequential(
-        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(cout), nn.ReLU(True)
+        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(cout),
+        nn.ReLU(True),
     )
 
 

@@ -41,7 +41,7 @@ class CraterNet(nn.Module):
     """U-shaped network with a stride-2 stem; 1.5 M parameters at the default width.
 
     Input (n, 1, rows, columns): brightness normalised for the whole scene (median 0, robust standard deviation 1), rows
-    and columns multiples of ``ALIGN``; nodata is 0. Output (n, 4, rows / 2, columns / 2): logit of a centre in the cell,
+    and columns multiples of ``ALIGN``; nodata is 0. Output (n, 4, rows / 2, columns / 2): logit of a centre in a cell,
     offset of the centre from the cell's middle (x, y, in cells), log(radius / ``REFERENCE_RADIUS_PX``).
     """
 
@@ -58,10 +58,10 @@ class CraterNet(nn.Module):
         )
         self.lateral = nn.ModuleList([conv_bn(w[i + 1], w[i], 1) for i in range(3)])
         self.merge = nn.ModuleList([Residual(w[i]) for i in range(3)])
-        self.head = nn.Sequential(conv_bn(w[0], 2 * w[0]), nn.Conv2d(2 * w[0], 4, 1))
+        last = nn.Conv2d(2 * w[0], 4, 1)
+        self.head = nn.Sequential(conv_bn(w[0], 2 * w[0]), last)
         # A prior of about one centre in a hundred cells keeps the first steps calm (Lin et al. 2017).
-        nn.init.zeros_(self.head[1].bias)
-        self.head[1].bias.data[0] = -4.6
+        last.bias.data.copy_(torch.tensor([-4.6, 0.0, 0.0, 0.0]))  # type: ignore[union-attr]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.cat([x.clamp(-5, 5), local_contrast(x)], 1)

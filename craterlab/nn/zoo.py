@@ -61,7 +61,7 @@ def _load(path: Path, modified: float, device: str) -> Model:
         raise CraterlabError(f"{path.name} holds a {architecture!r}; known: {', '.join(ARCHITECTURES)}")
     net = ARCHITECTURES[architecture](int(metadata["width"]))
     net.load_state_dict(load_file(path))
-    net = net.eval().to(device, memory_format=torch.channels_last)
+    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(False)
     return Model(path.stem, hashlib.sha256(path.read_bytes()).hexdigest(), net, torch.device(device), metadata)
 
@@ -84,5 +84,7 @@ def load(model: str | Path, device: str = "cpu") -> Model:
     path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
     if not path.exists():
         known = ", ".join(models()) or "none"
-        raise CraterlabError(f"no model {str(model)!r}; known: {known}. Give one of them or the path of a .safetensors file.")
+        raise CraterlabError(
+            f"no model {str(model)!r}; known: {known}. Give one of them or the path of a .safetensors file."
+        )
     return _load(path, path.stat().st_mtime, device)

@@ -41,7 +41,9 @@ def _window(reach: float) -> int:
 class _Batch:
     """Columns of all populations as padded tensors (n, most craters)."""
 
-    def __init__(self, populations: list[pd.DataFrame], scale: int, generator: torch.Generator, device: torch.device) -> None:
+    def __init__(
+        self, populations: list[pd.DataFrame], scale: int, generator: torch.Generator, device: torch.device
+    ) -> None:
         n, most = len(populations), max((len(p) for p in populations), default=0)
         self.count = np.array([len(p) for p in populations])
         columns = ("x_px", "y_px", "diameter_px", "axis_ratio", "tilt", "row", "kind", "fill")
@@ -73,7 +75,7 @@ class _Batch:
     def patch(self, k: int, scenes: np.ndarray, half: int, canvas: Canvas) -> tuple[tuple[torch.Tensor, ...], dict]:
         """Index of the window in the canvas, and the geometry of the k-th crater in it.
 
-        Where a window reaches over the canvas, the index is clamped and `inside` (else None) says which pixels are real.
+        Where a window reaches over the canvas, the index is clamped, and `inside` (else None) tells the real pixels.
         """
         device = self.wobble.device
         b = torch.from_numpy(scenes).to(device)
@@ -97,7 +99,13 @@ class _Batch:
         for m in range(_HARMONICS):
             rim = rim + self.wobble[b, k, m, None, None] * torch.cos((m + 2) * theta + self.phase[b, k, m, None, None])
         rho = torch.sqrt(a**2 + c**2) / (radius * rim)
-        v |= {"rho": rho, "theta": theta, "radius": radius, "profile": self.profile(rho, v) * v["diameter_px"], "inside": inside}
+        v |= {
+            "rho": rho,
+            "theta": theta,
+            "radius": radius,
+            "profile": self.profile(rho, v) * v["diameter_px"],
+            "inside": inside,
+        }
         return (b[:, None, None], iy, ix), v
 
     def profile(self, rho: torch.Tensor, v: dict) -> torch.Tensor:
@@ -157,7 +165,9 @@ def carve(canvas: Canvas, populations: list[pd.DataFrame], scale: int, generator
     return _visibility(canvas, batch, most)
 
 
-def _write(target: torch.Tensor, index: tuple[torch.Tensor, ...], inside: torch.Tensor | None, new: torch.Tensor) -> None:
+def _write(
+    target: torch.Tensor, index: tuple[torch.Tensor, ...], inside: torch.Tensor | None, new: torch.Tensor
+) -> None:
     if inside is None:
         target[index] = new
     else:
@@ -169,7 +179,11 @@ def _lobate_ejecta(batch: _Batch, k: int, b: torch.Tensor, v: dict) -> torch.Ten
     """A thin sheet ending in a rampart whose edge is scalloped (single-layer ejecta: 1.5 to 2.5 radii)."""
     phase = batch.phase[b[:, 0, 0], k]
     reach = 1.9 + 0.1 * phase[:, 0, None, None] / 3.14
-    edge = reach * (1 + 0.07 * torch.cos(5 * v["theta"] + phase[:, 1, None, None]) + 0.05 * torch.cos(9 * v["theta"] + phase[:, 2, None, None]))
+    edge = reach * (
+        1
+        + 0.07 * torch.cos(5 * v["theta"] + phase[:, 1, None, None])
+        + 0.05 * torch.cos(9 * v["theta"] + phase[:, 2, None, None])
+    )
     sheet = torch.sigmoid((edge - v["rho"]) / 0.04) * (v["rho"] > 1)
     rampart = torch.exp(-(((v["rho"] - edge + 0.12) / 0.1) ** 2))
     return v["diameter_px"] * (0.006 * sheet + 0.009 * rampart * (v["rho"] > 1))

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 LAWS = ("lambert", "lommel-seeliger", "lunar-lambert", "hapke")
 
 
-def _sun_vector(azimuth_deg: torch.Tensor, incidence_deg: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _sun_vector(
+    azimuth_deg: torch.Tensor, incidence_deg: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Unit vector towards the sun as (column, row, up) components, each (n, 1, 1)."""
     az, inc = torch.deg2rad(azimuth_deg)[:, None, None], torch.deg2rad(incidence_deg)[:, None, None]
     return torch.sin(az) * torch.sin(inc), -torch.cos(az) * torch.sin(inc), torch.cos(inc)
@@ -98,7 +100,7 @@ def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torc
     -------
     tensor (n, rows, columns) in [0, 1]
     """
-    n, rows, cols = h.shape
+    rows, cols = h.shape[1:]
     # Column axis of the turned grid points away from the sun: direction (-sin az, cos az) in (column, row).
     az = torch.deg2rad(azimuth_deg)
     cos, sin = -torch.sin(az), torch.cos(az)

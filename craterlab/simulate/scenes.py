@@ -106,7 +106,9 @@ def render(
     side = size * oversample + 2 * margin
     tensor = lambda x: torch.as_tensor(np.asarray(x, np.float32), device=device)  # noqa: E731
     beta = tensor(rng.uniform(2.4, 3.8, n))
-    sigma = tensor(relief_px if relief_px is not None else np.exp(rng.uniform(np.log(0.3), np.log(4.0), n)) * size / 256)
+    sigma = tensor(
+        relief_px if relief_px is not None else np.exp(rng.uniform(np.log(0.3), np.log(4.0), n)) * size / 256
+    )
     height = spectral_field(beta, (side, side), gen) * (sigma * oversample).reshape(-1, 1, 1)
     patchiness = tensor(np.exp(rng.uniform(np.log(0.005), np.log(0.15), n)))
     albedo = 1 + spectral_field(tensor(rng.uniform(2.0, 3.5, n)), (side, side), gen) * patchiness[:, None, None]

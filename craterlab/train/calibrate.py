@@ -7,7 +7,7 @@ simulated scenes. The sets weigh the same, however many craters they hold.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,9 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
         seen = left > _HARDLY
         t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < _SEEN)[seen]
         out.append(("simulated", image, t))
-    for name in sets if data is not None else []:
+    if data is None:
+        return out
+    for name in sets:
         for s in load_set(name, data, "calibrate"):
             t = pd.DataFrame(s.craters, columns=["x_px", "y_px", "diameter_px", "ignore"])
             out.append((name, s.image, t.assign(ignore=t.ignore > 0)))
@@ -87,7 +89,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     from scipy.optimize import minimize
 
     model = load(weights, pick_device(device))
-    neutral = Model(model.name, model.sha256, model.net, model.device, {**model.metadata, "calibration": (0.0, 1.0, 0.0)})
+    neutral = replace(model, metadata={**model.metadata, "calibration": (0.0, 1.0, 0.0)})
     items = []
     for group, image, truth in _images(data, sets, seed):
         scene = as_scene(image)
@@ -115,9 +117,9 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     w = minimize(cost, [0.0, 1.0, 0.0], method="BFGS").x
     result: dict = {"calibration": [round(float(v), 4) for v in w]}
 
-    fitted = Model(model.name, model.sha256, model.net, model.device, {**model.metadata, **result})
+    fitted = replace(model, metadata={**model.metadata, **result})
     tables = [(_table(i, fitted), i) for i in items]
-    best = (-1.0, 0.5, {})
+    best: tuple[float, float, dict[str, float]] = (-1.0, 0.5, {})
     for threshold in np.arange(0.1, 0.9, 0.02):
         by_group = {}
         for g in groups:
@@ -142,8 +144,11 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         position.append(np.concatenate([[kept.x_px.to_numpy() - label.x_px], [kept.y_px.to_numpy() - label.y_px]]))
         diameter.append(kept.diameter_px.to_numpy() - label.diameter_px.to_numpy())
     size_px = np.concatenate(d)
-    errors = {"position": np.abs(np.concatenate(position, 1)).mean(0) * 1.2533, "diameter": np.abs(np.concatenate(diameter))}
-    result["errors"] = {k: _error_model(size_px, v, 1.0 if k == "position" else 1.4826) for k, v in errors.items()}
+    # 1.4826 times the median of absolute errors is a standard deviation; position: the mean of the two axes.
+    result["errors"] = {
+        "position": _error_model(size_px, np.abs(np.concatenate(position, 1)).mean(0) * 1.4826),
+        "diameter": _error_model(size_px, np.abs(np.concatenate(diameter)) * 1.4826),
+    }
 
     with safe_open(weights, "pt") as f:
         metadata = f.metadata()
@@ -154,12 +159,12 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     return result
 
 
-def _error_model(diameter: np.ndarray, error: np.ndarray, to_sigma: float) -> list[float]:
+def _error_model(diameter: np.ndarray, error: np.ndarray) -> list[float]:
     """Floor (px) and share of D of a 1-sigma error, from medians in bins of diameter."""
     edges = np.quantile(diameter, np.linspace(0, 1, 9))
     bins = np.clip(np.searchsorted(edges, diameter) - 1, 0, 7)
     centre = np.array([np.median(diameter[bins == b]) for b in np.unique(bins)])
-    sigma = np.array([np.median(error[bins == b]) * to_sigma for b in np.unique(bins)])
+    sigma = np.array([np.median(error[bins == b]) for b in np.unique(bins)])
     from scipy.optimize import nnls
 
     squares, _ = nnls(np.column_stack([np.ones_like(centre), centre**2]), sigma**2)

@@ -8,7 +8,6 @@ import math
 import multiprocessing
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from ..detect.targets import loss
 from ..nn.craternet import CraterNet
 from .batches import Shards, make_batch
+from .calibrate import calibrate
 from .sets import check_may_train, load_set
 from .simulated import SHARD, render_shards
 
@@ -58,7 +58,7 @@ def train_detector(
     Returns
     -------
     Path
-        The checkpoint, or the weights when the last step is done.
+        The checkpoint, or when the last step is done the weights, calibrated (see ``calibrate``).
     """
     sets = list(SHARES) if sets is None else sets
     check_may_train(sets, unshipped=unshipped)
@@ -104,7 +104,7 @@ def _loop(
 
     started = time.monotonic()
     torch.manual_seed(seed)
-    model = CraterNet(width).to(device, memory_format=torch.channels_last)
+    model = CraterNet(width).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02)
     step = 0
@@ -117,13 +117,14 @@ def _loop(
         step = state["step"]
     sources = {} if data is None else {name: load_set(name, data, "fit") for name in sets}
     shares = {name: SHARES.get(name, 0.05) for name in sets}
-    rng = np.random.default_rng([seed, step])
     log = (out / "log.jsonl").open("a")
     running: dict[str, float] = {}
     bar = tqdm(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
     while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, steps, lr)
+        # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
+        rng = np.random.default_rng([seed, step])
         image, target, weight = (t.to(device) for t in make_batch(shards, sources, shares, batch, rng))
         model.train()
         with torch.autocast(device.type, torch.bfloat16):
@@ -140,8 +141,8 @@ def _loop(
         bar.update()
         if step % 50 == 0 or step == steps:
             shards.refresh()
-            entry: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - started, 1), "shards": len(shards.paths)}
-            log.write(json.dumps(entry | {k: round(v, 4) for k, v in running.items()}) + "\n")
+            entry = {"step": step, "seconds": time.monotonic() - started, "shards": len(shards.paths)} | running
+            log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
             log.flush()
         if step % 250 == 0:
             _save(checkpoint, model, average, optimiser, step)
@@ -150,12 +151,26 @@ def _loop(
     _save(checkpoint, model, average, optimiser, step)
     if step < steps:
         return checkpoint
+    return _export(average, data, out, sets, step, width, seed)
+
+
+def _export(
+    average: torch.nn.Module, data: Path | None, out: Path, sets: list[str], step: int, width: int, seed: int
+) -> Path:
+    """Write the averaged weights and calibrate them."""
     weights = out / "craternet.safetensors"
     save_file(
         {k: v.contiguous() for k, v in average.state_dict().items()},
         weights,
-        metadata={"architecture": "craternet", "width": str(width), "steps": str(step), "sets": ",".join(sets) or "none"},
+        metadata={
+            "architecture": "craternet",
+            "width": str(width),
+            "steps": str(step),
+            "sets": ",".join(sets) or "none",
+        },
     )
+    result = calibrate(weights, data, sets=sets, seed=seed)
+    (out / "calibration.json").write_text(json.dumps(result, indent=1))
     return weights
 
 
@@ -169,8 +184,15 @@ def _average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> 
             a.copy_(b)
 
 
-def _save(path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+def _save(
+    path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
+) -> None:
     part = path.with_suffix(".part")
-    state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+    state = {
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+    }
     torch.save(state, part)
     part.replace(path)

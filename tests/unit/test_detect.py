@@ -47,7 +47,9 @@ def test_ignored_craters_are_not_judged():
 
 
 def test_loss_is_least_at_the_target():
-    target, weight = encode(np.array([30.0, 50.0]), np.array([30.0, 9.0]), np.array([12.0, 20.0]), np.zeros(2, bool), (64, 64))
+    target, weight = encode(
+        np.array([30.0, 50.0]), np.array([30.0, 9.0]), np.array([12.0, 20.0]), np.zeros(2, bool), (64, 64)
+    )
     t, w = torch.from_numpy(target)[None], torch.from_numpy(weight)[None]
     right = t.clone()
     right[:, 0] = torch.where(t[:, 0] == 1, 12.0, -12.0)
@@ -194,16 +196,19 @@ def test_a_stretched_grid_gives_the_same_craters(simulated):
     pixel = 50.0  # metres
     lat0, lon0 = 60.0, 10.0
     dlat, dlon = pixel / metres, pixel / metres / np.cos(np.radians(lat0))
-    proj = f"+proj=longlat +R=3396190 +no_defs"
+    proj = "+proj=longlat +R=3396190 +no_defs"
     centre = image.shape[0] * dlat / 2
     round_ = georeferenced(image, proj, Affine(dlon, 0, lon0, 0, -dlat, lat0 + centre), "Mars")
     wide = zoom(image, (1, 2), order=1, grid_mode=True, mode="nearest")
     stretched = georeferenced(wide, proj, Affine(dlon / 2, 0, lon0, 0, -dlat, lat0 + centre), "Mars")
     a, b = cl.detect(round_, threshold=0.6), cl.detect(stretched, threshold=0.3)
-    kilometres = np.hypot(
-        np.subtract.outer(a.lon.to_numpy(), b.lon.to_numpy()) * np.cos(np.radians(lat0)),
-        np.subtract.outer(a.lat.to_numpy(), b.lat.to_numpy()),
-    ) * metres
+    kilometres = (
+        np.hypot(
+            np.subtract.outer(a.lon.to_numpy(), b.lon.to_numpy()) * np.cos(np.radians(lat0)),
+            np.subtract.outer(a.lat.to_numpy(), b.lat.to_numpy()),
+        )
+        * metres
+    )
     nearest = kilometres.argmin(1)
     close = kilometres.min(1) < 0.3 * a.diameter_m
     assert close.mean() > 0.9
@@ -222,7 +227,9 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
 
     tile = render(1, 500, seed=3, oversample=1).image[0].numpy().astype(np.uint8)
     path = tmp_path / "big.tif"
-    with rasterio.open(path, "w", driver="GTiff", width=12_000, height=12_000, count=1, dtype="uint8", tiled=True) as dst:
+    with rasterio.open(
+        path, "w", driver="GTiff", width=12_000, height=12_000, count=1, dtype="uint8", tiled=True
+    ) as dst:
         for r in range(0, 12_000, 500):
             dst.write(np.tile(tile, (1, 24)), 1, window=((r, r + 500), (0, 12_000)))
     code = (

@@ -97,7 +97,7 @@ def test_craters_get_shallower_with_diffusion_and_small_ones_go_first():
 
 @pytest.mark.parametrize(("azimuth", "incidence"), [(0, 60), (90, 45), (222, 70), (300, 80)])
 def test_shadow_length_matches_geometry(azimuth, incidence):
-    # A straight scarp, 10 high and 6 wide, facing away from the sun, throws a shadow of 10 tan(incidence) from its crest.
+    # A straight scarp, 10 high and 6 wide, facing away from the sun, shades 10 tan(incidence) from its crest.
     n, height = 301, 10.0
     y, x = np.mgrid[:n, :n] - n // 2
     away = np.radians(azimuth + 180)
@@ -142,7 +142,14 @@ def test_scenes_follow_the_contract():
 
 
 def test_a_fresh_crater_is_as_deep_in_the_dem_as_the_truth_says():
-    law = Law(min_diameter_px=40, max_diameter_px=60, coverage=(0.08, 0.08), erosion_scale_px=(0.01, 0.02), secondaries=0, ghost=0)
+    law = Law(
+        min_diameter_px=40,
+        max_diameter_px=60,
+        coverage=(0.08, 0.08),
+        erosion_scale_px=(0.01, 0.02),
+        secondaries=0,
+        ghost=0,
+    )
     out = render(6, 256, seed=8, law=law, body="Moon", pixel_size_m=1.0, relief_px=0.01, noise=0)
     checked = 0
     for dem, t in zip(out.dem.numpy(), out.truth, strict=True):

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from craterlab import CraterlabError
+from craterlab.train import detector
+from craterlab.train.batches import Shards, augment, cut_window, make_batch
+from craterlab.train.detector import train_detector
+from craterlab.train.sets import SETS, Source, check_may_train, load_set
+from craterlab.train.simulated import SHARD, write_shard
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A training folder whose scenes are already there: a bright disc on noise is a crater here."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256] + 0.5
+    images, craters = [], []
+    for i in range(SHARD):
+        image = rng.normal(100, 3, (256, 256))
+        for _ in range(5):
+            cx, cy, d = *rng.uniform(30, 226, 2), rng.uniform(8, 30)
+            image[np.hypot(x - cx, y - cy) < d / 2] += 60
+            craters.append((i, cx, cy, d, 1.0, 0.0))
+        images.append(image)
+    (tmp_path / "scenes").mkdir()
+    np.savez(
+        tmp_path / "scenes" / "shard00000.npz", image=np.array(images, np.uint8), craters=np.array(craters, np.float32)
+    )
+    return tmp_path
+
+
+def run(out, **options):
+    return train_detector(None, out, scenes=SHARD, width=8, batch=2, sets=[], seed=3, **options)
+
+
+def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch):
+    monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
+    whole = load_file(run(out, steps=4))
+    (out / "craternet.safetensors").unlink()
+    (out / "checkpoint.pt").unlink()
+    # A clock that moves a minute a look stops the first slice after two steps.
+    now = iter(range(0, 60_000, 60))
+    with monkeypatch.context() as m:
+        m.setattr(detector.time, "monotonic", lambda: next(now))
+        assert run(out, steps=4, minutes=2.5).name == "checkpoint.pt"
+    assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == 2
+    resumed = load_file(run(out, steps=4))
+    assert all(torch.equal(resumed[k], v) for k, v in whole.items())
+
+
+@pytest.mark.slow
+def test_it_learns(out):
+    first = []
+    run(out, steps=60)
+    import json
+
+    for line in (out / "log.jsonl").read_text().splitlines():
+        first.append(json.loads(line)["focal"])
+    assert first[-1] < first[0]
+
+
+def test_evaluate_only_sets_are_refused_unless_unshipped():
+    check_may_train([n for n, s in SETS.items() if s.may_train])
+    with pytest.raises(CraterlabError, match="--unshipped"):
+        check_may_train(["nac", "hrsc"])
+    check_may_train(["hrsc"], unshipped=True)
+    with pytest.raises(CraterlabError, match="known"):
+        check_may_train(["narc"])
+
+
+def test_missing_set_says_where_to_look(tmp_path):
+    with pytest.raises(CraterlabError, match="--data"):
+        load_set("nac", tmp_path, "fit")
+
+
+def test_windows_keep_craters_on_their_pixels():
+    """A bright spot stays under its label through rescaling, turning and mirroring."""
+    rng = np.random.default_rng(1)
+    image = np.zeros((700, 800), np.float32)
+    spots = rng.uniform(20, 680, (60, 2))
+    y, x = np.mgrid[:700, :800] + 0.5
+    for cx, cy in spots:
+        image += 8 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 18)
+    craters = np.column_stack([spots, np.full(60, 12.0), np.zeros(60)])
+    checked = 0
+    for _ in range(20):
+        window, c = augment(*cut_window(Source(image, craters, (0.4, 1.0)), rng), rng)
+        inside = (c[:, :2] > 4).all(1) & (c[:, :2] < 252).all(1)
+        for cx, cy, _, _ in c[inside]:
+            assert window[int(cy), int(cx)] > np.median(window) + 1
+            checked += 1
+    assert checked > 100
+
+
+def test_batches_have_the_shapes_the_network_wants(out):
+    shards = Shards(out / "scenes")
+    assert shards.refresh() == 1
+    image, target, weight = make_batch(shards, {}, {}, 3, np.random.default_rng(0))
+    assert image.shape == (3, 1, 256, 256) and target.shape == (3, 4, 128, 128) and weight.shape == (3, 128, 128)
+    assert (target[:, 0].amax((1, 2)) == 1).all()
+
+
+@pytest.mark.slow
+def test_shards_are_made_once(tmp_path):
+    path = write_shard(tmp_path, 2, seed=1)
+    first = path.stat().st_mtime_ns
+    assert write_shard(tmp_path, 2, seed=1).stat().st_mtime_ns == first
+    with np.load(path) as f:
+        assert f["image"].shape == (SHARD, 256, 256) and f["craters"].shape[1] == 6
+
+
+def test_real_sets_hold_out_what_calibrates(data):
+    fit, held = load_set("nac", data, "fit"), load_set("nac", data, "calibrate")
+    assert len(fit) == 10 and len(held) == 2
+    mars = load_set("mc11e", data, "calibrate")
+    assert all(s.image.shape == (2000, 500) for s in mars)
