@@ -1,0 +1,273 @@
+"""Super-resolution of a scene block by block: what is measured once for the scene, the solution of one block, its
+re-observation.
+
+Blocks overlap by a halo much wider than the filters, and every output pixel is owned by one block: there is nothing
+to blend, and memory does not grow with the image beyond the result itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from craterlab.errors import CraterlabError
+from craterlab.instruments import Instrument
+from craterlab.tiling import Reader, Window, tiles
+
+from . import solvers
+from .forward import Operator, forward, operator
+from .precision import Precision, maps, precision
+from .prior import WINDOW, Spectrum, fit_spectrum, prior_variance
+
+HALO = 24  # coarse pixels
+_CORE_FINE = 512  # fine pixels
+_MAX_WINDOWS = 12
+
+Solver = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that belongs to the scene and is the same in every block."""
+
+    factor: int
+    instrument: Instrument
+    method: str
+    offset: float  # mean level, taken off before the transforms for the sake of float32
+    spectrum: Spectrum
+    precision: Precision
+    tv_strength: float
+    left: float  # degrees of freedom of the residual per pixel
+    device: str
+
+
+def plan(read: Reader, shape: tuple[int, int], factor: int, instrument: Instrument, method: str, device: str) -> Plan:
+    """Measure a scene: noise, spectrum, regularisation.
+
+    Parameters
+    ----------
+    read : callable
+        Window (row start, stop, column start, stop) -> float32 block, NaN for nodata.
+    shape : (int, int)
+    factor : int
+    instrument : Instrument
+    method : {"bicubic", "wiener", "tv"}
+    device : str
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    CraterlabError
+        The scene has no finite pixel, or infinite ones.
+    """
+    windows = _sample(read, shape)
+    offset = float(np.mean([w.mean(dtype=np.float64) for w in windows]))
+    spectrum = fit_spectrum(windows, instrument, offset)
+    errors = precision(factor, instrument, spectrum, linear="bicubic" if method == "bicubic" else "wiener")
+    op = operator(windows[0].shape, factor, instrument)
+    _, left = solvers.wiener_weights(op, prior_variance(op, spectrum), spectrum.sigma)
+    share = 1.0 if method == "bicubic" else float(left.mean())
+    strength = _tv_strength(op, windows[:4], offset, spectrum, share) if method == "tv" else 0.0
+    return Plan(factor, instrument, method, offset, spectrum, errors, strength, share, device)
+
+
+def block_solver(plan: Plan) -> Solver:
+    """The solution of one block: (rows, columns) with NaN -> (3, f rows, f columns) float32: image, std, data_share."""
+    tools = lru_cache(maxsize=16)(lambda shape: _tools(plan, shape))
+
+    def solve(block: np.ndarray) -> np.ndarray:
+        hole = ~np.isfinite(block)
+        if hole.all():
+            return np.full((3, *(n * plan.factor for n in block.shape)), np.nan, np.float32)
+        y = torch.from_numpy(fill(block, hole).astype(np.float32) - np.float32(plan.offset))
+        op, weights = tools(block.shape)
+        there = y.to(plan.device)
+        if plan.method == "bicubic":
+            x = solvers.bicubic(y, plan.factor)
+        else:
+            x = solvers.wiener(op, there, weights)
+            if plan.method == "tv":
+                x = solvers.tv(op, there, plan.tv_strength, x)
+        out = np.stack([t.cpu().numpy() for t in (x + plan.offset, *maps(y, plan.precision, plan.factor))])
+        if hole.any():
+            out[:, _enlarge(hole, plan.factor)] = np.nan
+        return out
+
+    return solve
+
+
+def _tools(plan: Plan, shape: tuple[int, int]) -> tuple[Operator, torch.Tensor]:
+    op = operator(shape, plan.factor, plan.instrument, device=plan.device)
+    weights, _ = solvers.wiener_weights(op, prior_variance(op, plan.spectrum), plan.spectrum.sigma)
+    return op, weights
+
+
+def run(read: Reader, shape: tuple[int, int], factor: int, solve: Solver, bands: int, progress: str) -> np.ndarray:
+    """All blocks of a scene -> (bands, f rows, f columns) float32."""
+    from tqdm.auto import tqdm
+
+    out = np.empty((bands, shape[0] * factor, shape[1] * factor), np.float32)
+    work = list(tiles(shape, core_size(factor), HALO))
+    for tile in tqdm(work, desc=progress, unit="block", delay=2.0, leave=False):
+        r0, r1, c0, c1 = (factor * n for n in tile.core)
+        out[:, r0:r1, c0:c1] = owned(solve(read(tile.read)), tile.read, tile.core, factor)
+    return out
+
+
+def core_size(factor: int) -> int:
+    """Side of a block's core in coarse pixels."""
+    return max(64, _CORE_FINE // factor)
+
+
+def owned(solution: np.ndarray, window: Window, core: Window, factor: int) -> np.ndarray:
+    """The core of a block's solution."""
+    r, c = factor * (core[0] - window[0]), factor * (core[2] - window[2])
+    return solution[..., r : r + factor * (core[1] - core[0]), c : c + factor * (core[3] - core[2])]
+
+
+def upsample(factor: int) -> Solver:
+    """Bicubic interpolation of one block of a layer that no instrument model applies to, such as a DEM."""
+
+    def solve(block: np.ndarray) -> np.ndarray:
+        hole = ~np.isfinite(block)
+        if hole.all():
+            return np.full((1, *(n * factor for n in block.shape)), np.nan, np.float32)
+        level = float(np.median(block[~hole]))
+        y = torch.from_numpy((fill(block, hole).astype(np.float64) - level).astype(np.float32))
+        out = solvers.bicubic(y, factor).numpy() + np.float32(level)
+        out[_enlarge(hole, factor)] = np.nan
+        return out[None]
+
+    return solve
+
+
+def chi2(
+    read: Reader, read_fine: Reader, shape: tuple[int, int], plan: Plan, cores: list[Window] | None = None
+) -> float:
+    """Reduced chi-square of the re-observation, sum (A x - y)^2 / sigma^2 over the residual's degrees of freedom.
+
+    Parameters
+    ----------
+    read, read_fine : callable
+        Windows of the observation, and of the super-resolved image in fine pixels.
+    shape : (int, int)
+        Of the observation.
+    plan : Plan
+        `plan.left` degrees of freedom per pixel: 1 for an image that was not fitted to the data (bicubic); for wiener
+        the trace of sigma^2 (A S A^T + sigma^2)^-1, since a fit to the data leaves less than the noise in the
+        residual; tv is tuned to leave as much as wiener and is counted likewise.
+    cores : list of windows, optional
+        Only these parts of the observation.
+
+    Returns
+    -------
+    float
+        NaN when no pixel could be used. Pixels within 2 of nodata are left out.
+    """
+    from scipy.ndimage import binary_dilation
+
+    f, margin = plan.factor, 12
+    at = lru_cache(maxsize=16)(lambda s: operator(s, f, plan.instrument))
+    total, count = 0.0, 0
+    for r0, r1, c0, c1 in cores or [t.core for t in tiles(shape, core_size(f), 0)]:
+        window = (max(r0 - margin, 0), min(r1 + margin, shape[0]), max(c0 - margin, 0), min(c1 + margin, shape[1]))
+        y = read(window)
+        hole = ~np.isfinite(y)
+        if hole.all():
+            continue
+        x = read_fine((f * window[0], f * window[1], f * window[2], f * window[3]))
+        sharp = torch.from_numpy(fill(x, ~np.isfinite(x)).astype(np.float32) - np.float32(plan.offset))
+        again = forward(at(y.shape), sharp).numpy() + np.float32(plan.offset)
+        use = ~binary_dilation(hole, iterations=2) if hole.any() else ~hole
+        inner = np.zeros_like(use)
+        inner[r0 - window[0] : r1 - window[0], c0 - window[2] : c1 - window[2]] = True
+        use &= inner
+        total += float(np.square(again[use] - y[use], dtype=np.float64).sum())
+        count += int(use.sum())
+    return total / (plan.spectrum.sigma**2 * plan.left * count) if count else float("nan")
+
+
+def fill(block: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Nodata filled from the nearest valid pixels and smoothed, so that the solver meets no step at its edge."""
+    if not hole.any():
+        return block
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+    nearest = distance_transform_edt(hole, return_distances=False, return_indices=True)
+    out = block[tuple(nearest)]
+    for _ in range(3):
+        out = np.where(hole, gaussian_filter(out, 1.5), out)
+    return out
+
+
+def _enlarge(mask: np.ndarray, factor: int) -> np.ndarray:
+    return mask.repeat(factor, 0).repeat(factor, 1)
+
+
+def _sample(read: Reader, shape: tuple[int, int]) -> list[np.ndarray]:
+    """Windows of the scene, spread out, nodata filled."""
+    size = tuple(min(WINDOW, n) for n in shape)
+    starts = [
+        np.unique(np.linspace(0, n - s, min(6, -(-n // s))).round().astype(int))
+        for n, s in zip(shape, size, strict=True)
+    ]
+    places = [(r, c) for r in starts[0] for c in starts[1]]
+    found = _valid(read, places, size)
+    if not found:
+        # Valid data may hide between the sample windows: look at all of it before giving up.
+        found = _valid(read, [(t.core[0], t.core[2]) for t in tiles(shape, WINDOW, 0)], size, shape)
+    if not found:
+        raise CraterlabError(
+            f"The image ({shape[0]} x {shape[1]} pixels) has no finite value: everything is nodata. "
+            "Check the nodata value of the file."
+        )
+    found.sort(key=lambda item: -item[0])
+    best = [w for share, w in found if share >= 0.999] or [w for share, w in found if share >= 0.5] or [found[0][1]]
+    step = max(1, -(-len(best) // _MAX_WINDOWS))
+    return [fill(w, ~np.isfinite(w)) for w in best[::step]]
+
+
+def _valid(
+    read: Reader, places: list[tuple[int, int]], size: tuple[int, ...], shape: tuple[int, int] | None = None
+) -> list[tuple[float, np.ndarray]]:
+    found = []
+    for r, c in places:
+        if shape is not None:
+            r, c = min(r, shape[0] - size[0]), min(c, shape[1] - size[1])
+        window = read((r, r + size[0], c, c + size[1]))
+        if np.isinf(window).any():
+            raise CraterlabError(
+                "The image holds infinite values; set them to NaN (nodata): image.where(np.isfinite(image))."
+            )
+        if share := float(np.isfinite(window).mean()):
+            found.append((share, window))
+    return found
+
+
+def _tv_strength(op: Operator, windows: list[np.ndarray], offset: float, spectrum: Spectrum, left: float) -> float:
+    """Weight of the total variation whose residual is as large as the Wiener solution's is expected to be.
+
+    The discrepancy principle (residual = noise) smooths too much, because a fit also fits noise; the Wiener model
+    knows how much.
+    """
+    weights, _ = solvers.wiener_weights(op, prior_variance(op, spectrum), spectrum.sigma)
+    data = [torch.from_numpy(w.astype(np.float32) - np.float32(offset)) for w in windows]
+    starts = [solvers.wiener(op, y, weights) for y in data]
+    rough = float(np.mean([solvers.roughness(x) for x in starts]))
+    scale = spectrum.sigma**2 / max(rough, 1e-2 * spectrum.sigma, 1e-30)
+    low, high = 1e-3, 10.0
+    for _ in range(7):
+        middle = (low * high) ** 0.5
+        residual = [
+            float((forward(op, solvers.tv(op, y, middle * scale, x, iterations=25)) - y).square().mean())
+            for y, x in zip(data, starts, strict=True)
+        ]
+        low, high = (middle, high) if np.mean(residual) < left * spectrum.sigma**2 else (low, middle)
+    return (low * high) ** 0.5 * scale
