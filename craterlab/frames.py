@@ -98,10 +98,16 @@ def frame_of(crs: Any) -> Frame:
 
 
 @lru_cache(maxsize=256)
-def _frame(wkt: str) -> Frame:
+def parse_crs(wkt: str) -> CRS:
+    """`pyproj.CRS` of a WKT text, parsed once (20 ms each)."""
     from pyproj import CRS
 
-    crs = _horizontal(CRS.from_wkt(wkt))
+    return CRS.from_wkt(wkt)
+
+
+@lru_cache(maxsize=256)
+def _frame(wkt: str) -> Frame:
+    crs = _horizontal(parse_crs(wkt))
     body = body_of(crs)
     if not crs.is_projected and not _is_lonlat(crs):
         raise CraterlabError(f"The CRS {crs.name!r} is a {crs.type_name}; wanted a map projection or lon/lat.")
@@ -185,7 +191,7 @@ def _lost_its_direction(wkt: str) -> bool:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    crs = CRS.from_wkt(wkt)
+    crs = parse_crs(wkt)
     base = crs.geodetic_crs
     if base is None or "(2015)" not in base.name or "ographic" not in base.name.lower():
         return False
@@ -204,9 +210,7 @@ def _official(wkt: str) -> CRS:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    crs = CRS.from_wkt(wkt)
-    if crs.to_authority() is not None:
-        return crs
+    crs = parse_crs(wkt)
     codes = [f"IAU_2015:{n}" for n in re.findall(r'(?:AUTHORITY|ID)\["IAU(?:_2015)?",\s*"?(\d+)', wkt)]
     try:
         codes.append(body_of(crs).crs)

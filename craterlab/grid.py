@@ -12,7 +12,7 @@ import numpy as np
 
 from .bodies import Body, body
 from .errors import CraterlabError
-from .frames import Frame, apply, east_positive, frame_of
+from .frames import Frame, apply, east_positive, frame_of, parse_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -220,13 +220,11 @@ def grid_of(scene: xr.Dataset | xr.DataArray) -> Grid:
 
 
 def _crs_of(scene: xr.Dataset | xr.DataArray) -> Any:
-    from pyproj import CRS
-
     crs = scene.rio.crs
     if crs is None and "image" in getattr(scene, "data_vars", {}):
         crs = scene["image"].rio.crs
     # rasterio's wheels carry their own PROJ; WKT is the common tongue.
-    return None if crs is None else CRS.from_wkt(crs.to_wkt())
+    return None if crs is None else parse_crs(crs.to_wkt())
 
 
 def _transform_of(scene: xr.Dataset | xr.DataArray) -> Affine:

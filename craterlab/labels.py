@@ -161,7 +161,8 @@ def number(label: Label, *keys: str) -> float | None:
 def body_from_label(label: Label) -> str | None:
     """Name of the target body, None when the label names none that craterlab knows."""
     for key in ("TARGET_NAME", "TARGET"):
-        name = str(label.get(key, "")).strip().strip('"').title()
+        # Small bodies may come with their number: "4 VESTA".
+        name = re.sub(r"^\d+\s+", "", str(label.get(key, "")).strip().strip('"')).title()
         if name in set(bodies()["name"]):
             return find_body(name).name
     return None

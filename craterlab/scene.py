@@ -12,7 +12,7 @@ from .bodies import Body, body_of
 from .bodies import body as find_body
 from .dem import dem_reader
 from .errors import CraterlabError
-from .frames import east_positive, frame_of
+from .frames import east_positive, frame_of, parse_crs
 from .grid import Grid, grid_of
 from .labels import body_from_label, instrument_from_label, number, read_label
 from .raster import LazyRaster, Raster, open_quietly, raster_of
@@ -209,7 +209,6 @@ def _existing(path: str | Path) -> Path:
 def _describe(path: Path) -> tuple[Any, Any, dict[str, Any]]:
     """East-positive CRS (or None), transform and label of a file."""
     from affine import Affine
-    from pyproj import CRS
     from rasterio.errors import RasterioError
 
     try:
@@ -234,7 +233,7 @@ def _describe(path: Path) -> tuple[Any, Any, dict[str, Any]]:
         label = read_label(file, path)
         if file.crs is None or file.transform.is_identity:
             return None, Affine.identity(), label
-        crs = CRS.from_wkt(file.crs.to_wkt())
+        crs = parse_crs(file.crs.to_wkt())
         if crs.is_engineering:
             return None, Affine.identity(), label
         transform = file.transform
