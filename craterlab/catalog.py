@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalog_files import READERS, SHAPEFILE_NAMES, WRITERS, has_geometry
+from .catalog_files import READERS, SHAPEFILE_NAMES, WRITERS, has_geometry, ring_areas
 from .catalog_text import Counts, read_text, stat_counts
 from .errors import CraterlabError
 
@@ -283,22 +283,12 @@ def _measure(table: pd.DataFrame, geometry: gpd.GeoSeries) -> None:
 def geodesic_area_km2(geometry: Any, crs: Any) -> tuple[float, float]:
     """Area (km2) and perimeter (km) of a polygon on the body's sphere; NaN for none."""
     import shapely
-    from pyproj import Geod
 
     from .frames import frame_of
 
-    if geometry is None or geometry.is_empty:
-        return float("nan"), float("nan")
     frame = frame_of(crs)
-    polygon = shapely.transform(geometry, lambda xy: np.column_stack(frame.lonlat(xy[:, 0], xy[:, 1])))
-    area, perimeter = 0.0, 0.0
-    globe = Geod(a=frame.body.radius_m, f=0)
-    for part in shapely.get_parts(polygon):
-        for ring, sign in [(part.exterior, 1), *((hole, -1) for hole in part.interiors)]:
-            ring_area, length = globe.polygon_area_perimeter(*np.asarray(ring.coords)[:, :2].T)
-            area += sign * abs(ring_area)
-            perimeter += length
-    return area / 1e6, perimeter / 1e3
+    lonlat = shapely.transform(geometry, lambda xy: np.column_stack(frame.lonlat(xy[:, 0], xy[:, 1])))
+    return ring_areas(lonlat, frame.body.radius_m)
 
 
 def _rims(table: pd.DataFrame, home: Body | None) -> NDArray[Any]:

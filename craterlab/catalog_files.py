@@ -24,6 +24,7 @@ SHAPEFILE_NAMES: dict[str, str] = {
     "p_secondary": "p_second",
     "erosion_std": "eros_std",
     "erosion_class": "eros_class",
+    "diameter_recorded_m": "diam_rec_m",
     "depth_m_std": "depth_std",
     "depth_diameter": "depth_diam",
     "depth_diameter_std": "dd_std",
@@ -67,6 +68,8 @@ def _read_vector(file: Path) -> pd.DataFrame:
     import geopandas as gpd
     import pyogrio
 
+    if file.suffix.lower() == ".shp":
+        _check_whole(file)
     layers = pyogrio.list_layers(file)[:, 0].tolist() if file.suffix.lower() == ".gpkg" else [None]
     layer = "craters" if "craters" in layers else layers[0]
     table = gpd.read_file(file, layer=layer, engine="pyogrio")
@@ -77,6 +80,15 @@ def _read_vector(file: Path) -> pd.DataFrame:
         table = table.rename(columns={short: long for long, short in SHAPEFILE_NAMES.items()})
         _read_partner(table, file)
     return table
+
+
+def _check_whole(file: Path) -> None:
+    """A shapefile states its length (in 16-bit words, big-endian, at byte 24); GDAL reads a shorter one in silence."""
+    with file.open("rb") as stream:
+        head = stream.read(28)
+    stated = 2 * int.from_bytes(head[24:28], "big")
+    if head[:4] != (9994).to_bytes(4, "big") or stated != file.stat().st_size:
+        raise CraterlabError(f"it is cut short or no shapefile: {file.stat().st_size} bytes, its head says {stated}")
 
 
 def _read_partner(craters: pd.DataFrame, file: Path) -> None:
@@ -97,7 +109,7 @@ def _read_partner(craters: pd.DataFrame, file: Path) -> None:
     outline = gpd.read_file(partner, engine="pyogrio")
     if outline.crs is None or craters.crs is None or outline.crs != craters.crs:
         raise CraterlabError(f"{partner.name} and {file.name} are not in the same CRS; write both in one")
-    measured = np.array([_on_sphere(g, outline.crs) for g in outline.geometry])
+    measured = _on_sphere(outline.geometry.to_numpy(), outline.crs)
     craters.attrs |= {
         "area_km2": float(np.nansum(measured[:, 0])),
         "perimeter_km": float(np.nansum(measured[:, 1])),
@@ -105,7 +117,7 @@ def _read_partner(craters: pd.DataFrame, file: Path) -> None:
     if outline.crs.is_geographic:
         whole = shapely.multipolygons(shapely.get_parts(outline.geometry.to_numpy()))
         craters.attrs["boundary"] = whole.wkt
-    sizes = 2 * np.sqrt([_on_sphere(g, craters.crs)[0] / np.pi for g in craters.geometry])
+    sizes = 2 * np.sqrt(_on_sphere(craters.geometry.to_numpy(), craters.crs)[:, 0] / np.pi)
     if not np.isfinite(sizes).all():
         return
     recorded = next((c for c in craters.columns if str(c).lower() == "diam_km"), None)
@@ -119,16 +131,23 @@ def _read_partner(craters: pd.DataFrame, file: Path) -> None:
     craters["diameter_m"] = sizes * 1000
 
 
-def _on_sphere(geometry: Any, crs: Any) -> tuple[float, float]:
-    """Area (km2) and perimeter (km) on the sphere of the CRS's semi-major axis; NaN without a geometry."""
+def _on_sphere(geometries: Any, crs: Any) -> Any:
+    """Area (km2) and perimeter (km), shape (n, 2), on the sphere of the CRS's semi-major axis; NaN for no geometry."""
+    return np.array(
+        [ring_areas(g, crs.ellipsoid.semi_major_metre) for g in _in_degrees(geometries, crs)], float
+    ).reshape(-1, 2)
+
+
+def ring_areas(lonlat: Any, radius_m: float) -> tuple[float, float]:
+    """Area (km2) and perimeter (km) of a polygon of lon/lat on a sphere, its sides geodesics; NaN for none."""
     import shapely
     from pyproj import Geod
 
-    if geometry is None or geometry.is_empty:
+    if lonlat is None or lonlat.is_empty:
         return float("nan"), float("nan")
-    globe = Geod(a=crs.ellipsoid.semi_major_metre, f=0)
+    globe = Geod(a=radius_m, f=0)
     area, perimeter = 0.0, 0.0
-    for part in shapely.get_parts(_in_degrees(geometry, crs)):
+    for part in shapely.get_parts(lonlat):
         for ring, sign in [(part.exterior, 1), *((hole, -1) for hole in part.interiors)]:
             ring_area, length = globe.polygon_area_perimeter(*np.asarray(ring.coords)[:, :2].T)
             area += sign * abs(ring_area)
@@ -136,13 +155,13 @@ def _on_sphere(geometry: Any, crs: Any) -> tuple[float, float]:
     return area / 1e6, perimeter / 1e3
 
 
-def _in_degrees(geometry: Any, crs: Any) -> Any:
-    """The geometry in the geographic CRS behind a map projection, latitudes of whatever kind that one has."""
+def _in_degrees(geometries: Any, crs: Any) -> Any:
+    """The geometries in the geographic CRS behind a map projection, latitudes of whatever kind that one has."""
     import shapely
     from pyproj import Proj, Transformer
 
     if crs.is_geographic:
-        return geometry
+        return geometries
     to_degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
 
     def degrees(xy: Any) -> Any:
@@ -155,7 +174,7 @@ def _in_degrees(geometry: Any, crs: Any) -> Any:
             lat = Proj(proj="tmerc", a=a, b=b)(np.zeros(len(xy)), xy[:, 1] - north, inverse=True)[1]
         return np.column_stack([lon, lat])
 
-    return shapely.transform(geometry, degrees)
+    return shapely.transform(geometries, degrees)
 
 
 def _axes(crs: Any) -> tuple[float, float]:
@@ -163,17 +182,21 @@ def _axes(crs: Any) -> tuple[float, float]:
 
 
 def _write_vector(craters: pd.DataFrame, file: Path) -> None:
+    import warnings
+
     import geopandas as gpd
 
     if not has_geometry(craters):
         craters = gpd.GeoDataFrame(craters, geometry=np.full(len(craters), None, object))
     options: dict[str, Any] = {"geometry_type": "Polygon"} if craters.geometry.isna().all() else {}
-    if file.suffix.lower() == ".gpkg":
-        craters.to_file(
-            file, layer="craters", engine="pyogrio", layer_metadata={"craterlab": json.dumps(craters.attrs)}, **options
-        )
-    else:
-        craters.rename(columns=SHAPEFILE_NAMES).to_file(file, engine="pyogrio", **options)
+    with warnings.catch_warnings():
+        # A table in pixels has no CRS, and names a shapefile cannot hold are cut: both documented, both wanted.
+        warnings.simplefilter("ignore")
+        if file.suffix.lower() == ".gpkg":
+            attrs = {"craterlab": json.dumps(craters.attrs)}
+            craters.to_file(file, layer="craters", engine="pyogrio", layer_metadata=attrs, **options)
+        else:
+            craters.rename(columns=SHAPEFILE_NAMES).to_file(file, engine="pyogrio", **options)
 
 
 def _read_csv(file: Path) -> pd.DataFrame:

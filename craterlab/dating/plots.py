@@ -21,7 +21,7 @@ _LABELS = {
     "differential": r"Differential crater density d$N$/d$D$ [km$^{-3}$]",
     "R": r"Relative crater density $R$",
 }
-_ISOCHRONS_GA = (0.01, 0.1, 1.0, 3.0, 3.5, 4.0)
+_ISOCHRONS_GA = (0.01, 0.1, 1.0, 3.5, 4.0)
 
 
 def plot_sfd(

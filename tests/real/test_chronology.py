@@ -51,8 +51,9 @@ def test_all_poisson_ages(reference, count):
         assert (a.production, a.chronology) == (case["production_function"], case["chronology_function"])
         theirs = [case["age_Ga"], case["age_lo_Ga"], case["age_hi_Ga"]]
         assert [a.age_ga, a.lo_ga, a.hi_ga] == pytest.approx(theirs, rel=4e-3), case["command"]
+        # they read N(1) off the age, on a grid of 5 Ma
         theirs = np.array([case["N1_per_km2"], case["N1_lo"], case["N1_hi"]]) * HALF_STEP
-        assert [a.n1_per_km2, a.n1_lo, a.n1_hi] == pytest.approx(theirs, rel=1e-3), case["command"]
+        assert [a.n1_per_km2, a.n1_lo, a.n1_hi] == pytest.approx(theirs, rel=2e-3), case["command"]
 
 
 def test_poisson_ages_agree_with_the_exact_ones(reference, count):
