@@ -332,7 +332,7 @@ def _arrows(ax: Axes, grid: Grid, sun_azimuth_deg: float) -> None:
 
 
 def _ticks(ax: Axes, grid: Grid) -> None:
-    """Longitude below and latitude beside the map where its edges run along them, else pixels and where the middle is."""
+    """Longitude below and latitude beside the map where its edges run along them, else pixels and the middle."""
     rows, cols = grid.shape
     if grid.crs is None:
         ax.set_xlabel("x (px)")

@@ -1,0 +1,258 @@
+"""The shell: `craterlab demo | run | age | bench | train`. Thin: every command is a function of the package."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ._version import __version__
+from .errors import CraterlabError
+
+DONE, OUR_FAULT, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as for every other wrong input; the usage is a --help away."""
+        hint = f"; see {self.prog} --help"
+        self.exit(WRONG_INPUT, f"craterlab: error: {message}{hint}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Default ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        0 done, 2 wrong input (one line on stderr), 1 our fault (a traceback), 130 interrupted.
+    """
+    try:
+        args = _parser().parse_args(argv)
+        if threading.current_thread() is threading.main_thread():
+            # So that a job that is stopped by its queue cleans up as one that is interrupted does.
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
+        args.command(args)
+    except CraterlabError as error:
+        print(f"craterlab: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("craterlab: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as stop:  # argparse, SIGTERM
+        return stop.code if isinstance(stop.code, int) else DONE
+    except BrokenPipeError:  # `craterlab … | head`
+        sys.stderr.close()
+        return DONE
+    except Exception:
+        traceback.print_exc()
+        print("craterlab: this is a fault of craterlab, not of your input; please report it", file=sys.stderr)
+        return OUR_FAULT
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="craterlab", description="Find, sharpen, describe and date impact craters in planetary images.")
+    top.add_argument("--version", action="version", version=f"craterlab {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
+
+    def add(name: str, function: Any, text: str, under: Any = commands) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = under.add_parser(name, help=text, description=text)
+        parser.set_defaults(command=function)
+        return parser
+
+    p = add("demo", _demo, "A simulated scene with known craters and age through the whole chain; no network.")
+    p.add_argument("--seed", type=int, default=0, help="another number, another scene (default 0)")
+    p.add_argument("--out", type=Path, default=Path("craterlab-demo"), metavar="DIR", help="default craterlab-demo")
+    _add_model(p)
+
+    p = add("run", _run, "From an image to craters, their size-frequency distribution and an age.")
+    p.add_argument("image", type=Path, metavar="IMAGE", help="GeoTIFF, ISIS3 .cub, PDS3, PDS4, VICAR, JP2, PNG …")
+    p.add_argument("--dem", type=Path, metavar="FILE", help="elevation in metres")
+    p.add_argument("--body", metavar="NAME", help="Mars, Moon, Mercury …; default from the CRS or the label")
+    p.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel of an image without a CRS")
+    p.add_argument("--instrument", metavar="NAME", help="camera; default from the label, else generic")
+    p.add_argument("--sun-azimuth", type=float, metavar="DEG", help="direction to the sun, clockwise from north")
+    p.add_argument("--incidence", type=float, metavar="DEG", help="angle of the sun from the vertical")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default NAME-craters in the working folder")
+    p.add_argument("--system", metavar="NAME", help="chronology system; default by body")
+    p.add_argument("--no-superres", action="store_true", help="detect on the image as it is")
+    p.add_argument("--threshold", type=float, metavar="P", help="least score to keep, 0..1; default the model's")
+    p.add_argument(
+        "--min-diameter-px", type=float, default=6.0, metavar="D",
+        help="smallest diameter, in pixels of the grid detected on: the sharpened one, twice as fine (default 6)",
+    )  # fmt: skip
+    _add_model(p)
+
+    p = add("age", _age, "Model age of a crater count.")
+    p.add_argument("file", type=Path, metavar="FILE", help=".parquet, .scc, .diam, .stat, .gpkg, .csv or .shp")
+    p.add_argument("--system", metavar="NAME", help="chronology system; default by the body the file names")
+    p.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LO", "HI"),
+        help="diameters to count, km; default from the roll-over upwards",
+    )
+    p.add_argument("--area-km2", type=float, metavar="A", help="counting area; default as the file says")
+    p.add_argument("--prior", default="n1", metavar="NAME", help="n1 (default), jeffreys or time")
+    p.add_argument("--body", metavar="NAME", help="for files that do not say")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+
+    p = add("bench", None, "Measure on labelled images.")
+    p = add(
+        "detect",
+        _bench_detect,
+        "Precision, recall and errors of the detector.",
+        p.add_subparsers(required=True, metavar="NAME", dest="bench"),
+    )
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
+    p.add_argument("--split", default="dev", help="default dev")
+    p.add_argument("--sets", metavar="A,B", help="default all that are there")
+    p.add_argument("--threshold", type=float, metavar="P", help="default the model's")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    _add_model(p)
+
+    p = add("train", None, "Train a network.")
+    p = add(
+        "detect",
+        _train_detect,
+        "Train the detector, or go on where it stopped.",
+        p.add_subparsers(required=True, metavar="NAME", dest="train"),
+    )
+    p.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
+    )
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
+    p.add_argument("--steps", type=int, default=5000, metavar="N", help="length of the whole training (default 5000)")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
+    p.add_argument("--scenes", type=int, default=2400, metavar="N", help="simulated scenes to render (default 2400)")
+    p.add_argument("--sets", metavar="A,B", help="real sets to mix in; default those that may train shipped weights")
+    p.add_argument("--unshipped", action="store_true", help="allow sets that may not train shipped weights")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--device", default="cpu")
+    return top
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="craternet", metavar="NAME", help="model, or a .safetensors file (default craternet)"
+    )
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from .demo import comparison, demo
+
+    result, found = demo(args.seed, args.out, model=args.model)
+    print(comparison(result, found))
+    print(f"written to {result.folder}")
+
+
+def _run(args: argparse.Namespace) -> None:
+    from .pipeline import run, summary
+
+    result = run(
+        args.image,
+        args.dem,
+        body=args.body,
+        pixel_size=args.pixel_size,
+        instrument=args.instrument,
+        sun_azimuth_deg=args.sun_azimuth,
+        incidence_deg=args.incidence,
+        out=args.out,
+        system=args.system,
+        superres=not args.no_superres,
+        threshold=args.threshold,
+        min_diameter_px=args.min_diameter_px,
+        model=args.model,
+    )
+    print(summary(result))
+    print(f"written to {result.folder}")
+
+
+def _age(args: argparse.Namespace) -> None:
+    from . import dating
+    from .catalog import read_counts, read_craters
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    binned = args.file.suffix.lower() == ".stat"
+    craters: Any = read_counts(args.file) if binned else read_craters(args.file, body=args.body)
+    system = args.system
+    if system is None:
+        body = args.body or getattr(craters, "attrs", {}).get("body")
+        if not body and getattr(craters, "crs", None) is not None:
+            from .bodies import body_of
+
+            body = body_of(craters.crs).name
+        if not body:
+            raise CraterlabError(
+                f"{args.file.name} does not say its body; name a chronology: --system {dating.default_system('Moon')!r}"
+            )
+        system = dating.default_system(body)
+    age = dating.age(
+        craters,
+        area_km2=args.area_km2,
+        system=system,
+        range_km=tuple(args.range) if args.range else None,
+        prior=args.prior,
+    )
+    lo, hi = age.range_km
+    print(f"{age.text}  ({age.system}; prior {age.prior})")
+    print(f"N(1) = {age.n1_per_km2:.3e} per km2 ({age.n1_lo:.2e} to {age.n1_hi:.2e})")
+    print(f"{age.n} craters of {lo:.4g} to {hi:.4g} km on {age.area_km2:.6g} km2; range: {age.range_reason}")
+    for note in age.notes:
+        print(f"note: {note}")
+    if args.json is not None:
+        write_json(
+            args.json,
+            age.to_dict() | {"upper_limit": age.upper_limit, "file": str(args.file), "craterlab": __version__},
+        )
+
+
+def _bench_detect(args: argparse.Namespace) -> None:
+    from .bench import bench_detect, format_table
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_detect(args.data, args.split, sets=_names(args.sets), model=args.model, threshold=args.threshold)
+    print(format_table(result))
+    if args.json is not None:
+        write_json(args.json, result)
+
+
+def _train_detect(args: argparse.Namespace) -> None:
+    from .train.detector import train_detector
+
+    weights = train_detector(
+        args.data,
+        args.out,
+        steps=args.steps,
+        minutes=args.minutes,
+        scenes=args.scenes,
+        sets=_names(args.sets),
+        unshipped=args.unshipped,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(weights)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
