@@ -7,6 +7,7 @@ planetographic DEM for a planetocentric one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,15 +54,24 @@ def dem_reader(dem: Raster, dem_grid: Grid, grid: Grid) -> Callable[[int, int, i
     if not ((x > 0) & (x < dem_grid.shape[1]) & (y > 0) & (y < dem_grid.shape[0])).any():
         raise CraterlabError(f"The DEM {dem.path!r} does not cover the image: no part of it has an elevation.")
 
-    def read(top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
+    return _OnGrid(dem, dem_grid, grid)
+
+
+@dataclass(frozen=True)
+class _OnGrid:
+    """Not a closure, so that a scene can be sent to another process."""
+
+    dem: Raster
+    dem_grid: Grid
+    grid: Grid
+
+    def __call__(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
         out = np.empty((bottom - top, right - left), np.float32)
         for first in range(top, bottom, _ROWS):
             last = min(first + _ROWS, bottom)
-            x, y = _dem_pixels(dem_grid, grid, first, last, left, right)
-            out[first - top : last - top] = _sample(dem, dem_grid, x, y)
+            x, y = _dem_pixels(self.dem_grid, self.grid, first, last, left, right)
+            out[first - top : last - top] = _sample(self.dem, self.dem_grid, x, y)
         return out
-
-    return read
 
 
 def _same_grid(a: Grid, b: Grid) -> bool:

@@ -185,6 +185,25 @@ def east_positive(crs: Any, transform: Affine) -> tuple[CRS, Affine]:
     return CRS.from_json_dict(definition), Affine(-t.a, -t.b, -t.c, t.d, t.e, t.f)
 
 
+def meridian_from_west(crs: CRS) -> CRS:
+    """The map whose central meridian was given in west longitude, x still growing eastward.
+
+    So are maps written by ISIS and in PDS3 when their label says west-positive; GDAL takes the number for east.
+    """
+    from pyproj import CRS
+
+    if not crs.is_projected:
+        raise CraterlabError(
+            f"The label counts longitude westward, but {crs.name!r} is no map with a central meridian."
+        )
+    definition = crs.to_json_dict()
+    definition.pop("id", None)
+    for p in definition["conversion"]["parameters"]:
+        if "longitude" in p["name"].lower():
+            p["value"] = -p["value"]
+    return CRS.from_json_dict(definition)
+
+
 @lru_cache(maxsize=256)
 def _lost_its_direction(wkt: str) -> bool:
     """An IAU planetographic frame, west-positive by definition, that a file gave back as east-positive."""

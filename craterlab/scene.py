@@ -12,7 +12,7 @@ from .bodies import Body, body_of
 from .bodies import body as find_body
 from .dem import dem_reader
 from .errors import CraterlabError
-from .frames import east_positive, frame_of, parse_crs
+from .frames import east_positive, frame_of, meridian_from_west, parse_crs
 from .grid import Grid, grid_of
 from .labels import body_from_label, instrument_from_label, number, read_label
 from .raster import LazyRaster, Raster, open_quietly, raster_of
@@ -237,8 +237,25 @@ def _describe(path: Path) -> tuple[Any, Any, dict[str, Any]]:
         if crs.is_engineering:
             return None, Affine.identity(), label
         transform = file.transform
+        if file.driver in ("ISIS3", "ISIS2", "PDS", "VICAR"):
+            crs = _heed_label(crs, label, path)
     body_of(crs)  # an Earth or unknown CRS is refused before anything is made of it
     return *east_positive(crs, transform), label
+
+
+def _heed_label(crs: Any, label: dict[str, Any], path: Path) -> Any:
+    """What GDAL passes over in the labels of these formats: west longitude and planetographic latitude."""
+    if "WEST" in str(label.get("POSITIVE_LONGITUDE_DIRECTION", label.get("LONGITUDE_DIRECTION", ""))).upper():
+        crs = meridian_from_west(crs)
+    kind = str(label.get("LATITUDE_TYPE", label.get("COORDINATE_SYSTEM_NAME", ""))).upper()
+    a, b = number(label, "EQUATORIAL_RADIUS", "A_AXIS_RADIUS"), number(label, "POLAR_RADIUS", "C_AXIS_RADIUS")
+    flat = a is not None and b is not None and abs(a - b) > 1e-6 * a
+    if "GRAPHIC" in kind and flat and crs.ellipsoid.semi_major_metre == crs.ellipsoid.semi_minor_metre:
+        raise CraterlabError(
+            f"{str(path)!r} is a map in planetographic latitude, which GDAL reads as planetocentric. Convert it first, "
+            "e.g. with ISIS: map2map from=IN.cub to=OUT.cub map=planetocentric.map (LatitudeType = Planetocentric)."
+        )
+    return crs
 
 
 def _open_dem(path: Path, grid: Grid, name: str | None) -> Any:
