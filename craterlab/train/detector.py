@@ -20,7 +20,7 @@ from .calibrate import calibrate
 from .sets import check_may_train, load_set
 from .simulated import SHARD, render_shards
 
-SHARES = {"nac": 0.22, "mc11e": 0.16, "gld100": 0.10, "themis": 0.04}
+SHARES = {"nac": 0.20, "mc11e": 0.20, "gld100": 0.10, "themis": 0.04}
 
 
 def train_detector(
