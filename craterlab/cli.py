@@ -163,7 +163,8 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from .pipeline import run, summary
+    from .pipeline import run
+    from .report import summary
 
     result = run(
         args.image,

@@ -388,19 +388,3 @@ def _write(
     if extra is not None:
         extra(result, folder)
     write_report(result, folder)
-
-
-def summary(result: Result) -> str:
-    """A few lines for the shell."""
-    n, record = len(result.craters), result.age_record()
-    lines = [
-        f"{n} crater{'' if n == 1 else 's'}"
-        + (f" on {result.area_km2:.4g} km2" if result.area_km2 else " (sizes in pixels)")
-    ]
-    if result.age is None:
-        lines.append(f"no age: {result.no_age}")
-    else:
-        lo, hi = record["range_km"]
-        lines.append(f"age {record['text']}  ({result.system}; prior {record['prior']})")
-        lines.append(f"from {record['n']} craters of {lo:.3g} to {hi:.3g} km: {record['range_reason']}")
-    return "\n".join(lines)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .pipeline import Result
 
-__all__ = ["write_map", "write_report", "write_sfd"]
+__all__ = ["summary", "write_map", "write_report", "write_sfd"]
 
 _ROWS = 25  # of the table of craters
 _PRIORS = {
@@ -300,3 +300,19 @@ def write_report(result: Result, folder: Path) -> None:
         f"<body>{''.join(parts)}</body></html>\n"
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def summary(result: Result) -> str:
+    """A few lines for the shell."""
+    n, record = len(result.craters), result.age_record()
+    lines = [
+        f"{n} crater{'' if n == 1 else 's'}"
+        + (f" on {result.area_km2:.4g} km2" if result.area_km2 else " (sizes in pixels)")
+    ]
+    if result.age is None:
+        lines.append(f"no age: {result.no_age}")
+    else:
+        lo, hi = record["range_km"]
+        lines.append(f"age {record['text']}  ({result.system}; prior {record['prior']})")
+        lines.append(f"from {record['n']} craters of {lo:.3g} to {hi:.3g} km: {record['range_reason']}")
+    return "\n".join(lines)
