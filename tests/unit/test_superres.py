@@ -14,7 +14,7 @@ import craterlab as cl
 from craterlab import CraterlabError, Instrument
 from craterlab.grid import grid_of
 from craterlab.superres import blocks, solvers
-from craterlab.superres.forward import adjoint, dct2, fold, forward, operator, unfold
+from craterlab.superres.forward import _basis, adjoint, dct2, fold, forward, operator, unfold
 from craterlab.superres.precision import precision
 from craterlab.superres.prior import Spectrum, fast_noise_sigma, fit_spectrum, prior_variance
 
@@ -353,3 +353,27 @@ def test_few_valid_pixels_far_from_the_samples_are_found():
     out = cl.superres(y, 2)
     np.testing.assert_allclose(out["image"][666:690, 400:460], 5.0, rtol=1e-5)
     assert int(np.isfinite(out["image"]).sum()) == 24 * 60
+
+
+# accelerators
+
+
+def test_dense_transform_is_the_fast_one():
+    """What an accelerator computes with dense products is what the processor computes with its FFT."""
+    x = torch.randn(24, 37, dtype=torch.float64)
+    rows, cols = (_basis(n, torch.float64, torch.device("cpu")) for n in x.shape)
+    np.testing.assert_allclose(rows @ x @ cols.mT, dct2(x), atol=1e-12)
+    np.testing.assert_allclose(rows.mT @ dct2(x) @ cols, x, atol=1e-12)
+
+
+def test_missing_device_is_named():
+    with pytest.raises(CraterlabError, match="no-such"):
+        cl.superres(np.ones((20, 20), np.float32), device="no-such")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ["wiener", "tv"])
+def test_gpu_gives_the_same(method):
+    y = observe(terrain(512, 6), 2, 1.0)
+    there, here = (cl.superres(y, 2, method=method, device=d)["image"] for d in ("cuda", "cpu"))
+    assert float(np.abs(there - here).max()) < 2e-3 * np.ptp(y)
