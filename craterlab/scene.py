@@ -92,7 +92,7 @@ def open_scene(
         incidence = scene.attrs.get("incidence_deg") if incidence is None else incidence
         name = _one_body(asked, found, None, source)
     else:
-        path = _existing(image)
+        path = existing(image)
         source = str(path)
         crs, transform, label = _describe(path)
         raster = raster_of(source, band=band, extra_nodata=_label_nodata(label))
@@ -104,8 +104,8 @@ def open_scene(
         name = _one_body(asked, grid.body, body_from_label(label), source)
         scene = xr.Dataset({"image": _lazy(raster.shape, raster.read)})
         if dem is not None:
-            scene["dem"] = _lazy(raster.shape, _open_dem(_existing(dem), grid, name)).assign_attrs(units="m")
-        scene = _place(scene, grid)
+            scene["dem"] = _lazy(raster.shape, open_dem(existing(dem), grid, name)).assign_attrs(units="m")
+        scene = on_grid(scene, grid)
         camera = camera or instrument_from_label(label)
         found_azimuth, found_incidence = sun_from_label(label, camera, grid)
         azimuth = found_azimuth if azimuth is None else azimuth
@@ -196,7 +196,7 @@ def _middle_out(rows: int, step: int) -> list[int]:
     return sorted(range(0, rows, step), key=lambda first: abs(first + step / 2 - rows / 2))
 
 
-def _existing(path: str | Path) -> Path:
+def existing(path: str | Path) -> Path:
     path = Path(path)
     # GDAL's own names (/vsizip/..., PDS4:file:1:1) are no files; GDAL judges those.
     if not path.exists() and not str(path).startswith("/vsi") and ":" not in str(path):
@@ -258,7 +258,8 @@ def _heed_label(crs: Any, label: dict[str, Any], path: Path) -> Any:
     return crs
 
 
-def _open_dem(path: Path, grid: Grid, name: str | None) -> Any:
+def open_dem(path: Path, grid: Grid, name: str | None) -> Any:
+    """Reader of a DEM on the pixels of `grid`; `name` is the body it must be on."""
     crs, transform, label = _describe(path)
     raster = raster_of(str(path), extra_nodata=_label_nodata(label))
     dem_grid = Grid(raster.shape, transform, crs, None if crs is None else frame_of(crs).body)
@@ -275,7 +276,7 @@ def _lazy(shape: tuple[int, int], read: Any) -> xr.DataArray:
     return xr.DataArray(xr.Variable(("y", "x"), LazilyIndexedArray(LazyRaster(shape, read))))
 
 
-def _place(scene: xr.Dataset, grid: Grid) -> xr.Dataset:
+def on_grid(scene: xr.Dataset, grid: Grid) -> xr.Dataset:
     """CRS, transform and pixel-centre coordinates."""
     import rioxarray  # noqa: F401  registers .rio
     from rasterio.crs import CRS

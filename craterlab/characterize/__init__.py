@@ -262,10 +262,10 @@ def _dem_reader(scene: xr.Dataset, dem: Any, grid: Grid) -> Reader | None:
     if dem is None:
         return _image_reader(scene["dem"]) if "dem" in scene else None
     if isinstance(dem, (str, Path)):
-        from craterlab.scene import _existing, _open_dem
+        from craterlab.scene import existing, open_dem
 
         name = grid.body.name if grid.body is not None else scene.attrs.get("body")
-        read = _open_dem(_existing(dem), grid, name)
+        read = open_dem(existing(dem), grid, name)
         return lambda r0, r1, c0, c1, s: np.asarray(read(r0, r1, c0, c1), np.float32)[::s, ::s]
     if isinstance(dem, xr.Dataset) and "dem" in dem:
         dem = dem["dem"]

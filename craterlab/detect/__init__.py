@@ -106,7 +106,7 @@ def detect(
     raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], net)
     keep = raw["score"] >= threshold
     raw = {k: v[keep] for k, v in raw.items()}
-    order = _unique(raw, grid)
+    order = unique(raw, grid)
     raw = {k: v[order] for k, v in raw.items()}
 
     import pandas as pd
@@ -206,7 +206,7 @@ def calibrated(logit: np.ndarray, level_diameter_px: np.ndarray, model: Model) -
     return 1 / (1 + np.exp(-(a + b * logit + c * size)))
 
 
-def _unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
+def unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
     """One circle a crater, best first; compared on the ground where there is one, so that stretch does not matter."""
     from .merge import keep_best
 

@@ -18,6 +18,9 @@ from .terrain import spectral_field
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..bodies import Body
+    from ..grid import Grid
+
 BODIES = ("Moon", "Mars", "Mercury")
 
 
@@ -168,14 +171,14 @@ def scenes(
     """
     from ..bodies import body as find_body
     from ..grid import craters_from_pixels
-    from ..scene import as_scene
+    from ..scene import as_scene, on_grid
 
     r = render(n, size, seed=seed, device=device, **settings)
     out = []
     for i in range(n):
         ds = as_scene(r.image[i].cpu().numpy())
         ds["dem"] = (("y", "x"), r.dem[i].cpu().numpy() * np.float32(r.pixel_size_m[i]))
-        ds = _place(ds, find_body(r.body[i]), float(r.pixel_size_m[i]))
+        ds = on_grid(ds, _grid(size, find_body(r.body[i]), float(r.pixel_size_m[i])))
         ds.attrs.update(
             body=r.body[i],
             instrument="generic",
@@ -195,15 +198,13 @@ def scenes(
     return out
 
 
-def _place(ds: xr.Dataset, body: Any, pixel_size_m: float) -> xr.Dataset:
-    """Put a scene on its body: equirectangular, centred on 0 N 0 E, where it is true to scale."""
-    import rioxarray  # noqa: F401
+def _grid(size: int, body: Body, pixel_size_m: float) -> Grid:
+    """A place on the body: equirectangular, centred on 0 N 0 E, where it is true to scale."""
     from affine import Affine
     from pyproj import CRS
 
-    rows, cols = ds.image.shape
+    from ..grid import Grid
+
     crs = CRS.from_proj4(f"+proj=eqc +R={body.radius_m} +lon_0=0 +lat_ts=0 +units=m +no_defs")
-    transform = Affine(pixel_size_m, 0, -cols / 2 * pixel_size_m, 0, -pixel_size_m, rows / 2 * pixel_size_m)
-    x = transform.c + (np.arange(cols) + 0.5) * pixel_size_m
-    y = transform.f - (np.arange(rows) + 0.5) * pixel_size_m
-    return ds.assign_coords(x=x, y=y).rio.write_crs(crs).rio.write_transform(transform)
+    half = size / 2 * pixel_size_m
+    return Grid((size, size), Affine(pixel_size_m, 0, -half, 0, -pixel_size_m, half), crs, body)

@@ -219,14 +219,14 @@ def _on_fine_grid(scene: xr.Dataset, data: dict[Hashable, Any], factor: int, att
     from affine import Affine
 
     from craterlab.grid import Grid, grid_of
-    from craterlab.scene import _place
+    from craterlab.scene import on_grid
 
     grid = grid_of(scene)
     (rows, cols), t = grid.shape, grid.transform
     transform = Affine(t.a / factor, t.b / factor, t.c, t.d / factor, t.e / factor, t.f)
     fine = Grid((rows * factor, cols * factor), transform, grid.crs, grid.body)
     out = xr.Dataset({name: (("y", "x"), values, _layer_attrs(scene, name)) for name, values in data.items()})
-    out = _place(out, fine)
+    out = on_grid(out, fine)
     out.attrs = {**scene.attrs, **attrs}
     if (size := scene.attrs.get("pixel_size_m")) is not None:
         out.attrs["pixel_size_m"] = float(size) / factor

@@ -14,7 +14,7 @@ from .sets import Source
 
 WINDOW = 256
 # Simulated craters this faint (share of fresh relief left to see) are positives, ignored, or background.
-_SEEN, _HARDLY = 0.16, 0.05
+SEEN, HARDLY = 0.16, 0.05
 
 
 class Shards:
@@ -40,10 +40,10 @@ class Shards:
         i = int(rng.integers(len(images)))
         c = craters[craters[:, 0] == i]
         left = c[:, 4] * (1 - c[:, 5])
-        seen = left > _HARDLY
+        seen = left > HARDLY
         image = images[i].astype(np.float32)
         image = normalise(image, *robust_range(image))
-        return image, np.column_stack([c[seen, 1:4], left[seen] < _SEEN])
+        return image, np.column_stack([c[seen, 1:4], left[seen] < SEEN])
 
 
 def _relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:

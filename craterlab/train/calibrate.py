@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..detect import _unique, calibrated, raw_circles
+from ..detect import calibrated, raw_circles, unique
 from ..grid import grid_of
 from ..inference import pick_device, quick_precision
 from ..match import match, scores
 from ..nn.zoo import Model, load
 from ..scene import as_scene
-from .batches import _HARDLY, _SEEN
+from .batches import HARDLY, SEEN
 from .sets import load_set
+from .simulated import sharpened
 
 MIN_DIAMETER_PX = 10  # of the F1 that the threshold maximises
 
@@ -42,22 +43,25 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
     r = render(24, 384, seed=seed + 77_777, oversample=2)
     for image, t in zip(r.image.numpy(), r.truth, strict=True):
         left = (t.visibility * (1 - t.erosion)).to_numpy()
-        seen = left > _HARDLY
-        t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < _SEEN)[seen]
+        seen = left > HARDLY
+        t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < SEEN)[seen]
         out.append(("simulated", image, t))
+    for _, image, t in list(out[::3]):
+        twice = t.assign(x_px=t.x_px * 2, y_px=t.y_px * 2, diameter_px=t.diameter_px * 2)
+        out.append(("simulated, sharpened", sharpened(image), twice))
     if data is None:
         return out
     for name in sets:
         for s in load_set(name, data, "calibrate"):
             t = pd.DataFrame(s.craters, columns=["x_px", "y_px", "diameter_px", "ignore"])
-            out.append((name, s.image, t.assign(ignore=t.ignore > 0)))
+            out.append((name + ", sharpened" * s.sharp, s.image, t.assign(ignore=t.ignore > 0)))
     return out
 
 
 def _table(item: Labelled, model: Model, keep: float | None = None) -> pd.DataFrame:
     raw = dict(item.raw)
     raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], model)
-    index = _unique(raw, grid_of(as_scene(item.image)))
+    index = unique(raw, grid_of(as_scene(item.image)))
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
 
 
