@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if threading.current_thread() is threading.main_thread():
             # So that a job that is stopped by its queue cleans up as one that is interrupted does.
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
+        os.environ.setdefault("MPLBACKEND", "agg")  # the shell opens no window
         args.command(args)
     except CraterlabError as error:
         print(f"craterlab: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -189,6 +191,7 @@ def _age(args: argparse.Namespace) -> None:
     from . import dating
     from .catalog import read_counts, read_craters
     from .output import check_file, write_json
+    from .report import span
 
     if args.json is not None:
         check_file(args.json)
@@ -213,10 +216,9 @@ def _age(args: argparse.Namespace) -> None:
         range_km=tuple(args.range) if args.range else None,
         prior=args.prior,
     )
-    lo, hi = age.range_km
     print(f"{age.text}  ({age.system}; prior {age.prior})")
     print(f"N(1) = {age.n1_per_km2:.3e} per km2 ({age.n1_lo:.2e} to {age.n1_hi:.2e})")
-    print(f"{age.n} craters of {lo:.4g} to {hi:.4g} km on {age.area_km2:.6g} km2; range: {age.range_reason}")
+    print(f"{age.n} craters of {span(age)} on {age.area_km2:.6g} km2; range: {age.range_reason}")
     for note in age.notes:
         print(f"note: {note}")
     if args.json is not None:

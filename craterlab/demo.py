@@ -96,6 +96,8 @@ def demo(
 
 def comparison(result: Result, found: Scores) -> str:
     """The lines the shell prints."""
+    from .report import span
+
     age = result.age
     floor_m = MIN_DIAMETER_PX * PIXEL_SIZE_M
     lines = [
@@ -106,6 +108,5 @@ def comparison(result: Result, found: Scores) -> str:
         f"  age        {'none: ' + result.no_age if age is None else age.text}   (truth {AGE_GA:g} Ga, {SYSTEM})",
     ]
     if age is not None:
-        lo, hi = age.range_km
-        lines.append(f"             {age.n} craters of {lo:.3g} to {hi:.3g} km, {age.range_reason}; prior {age.prior}")
+        lines.append(f"             {age.n} craters of {span(age)}; range: {age.range_reason}; prior {age.prior}")
     return "\n".join(lines)

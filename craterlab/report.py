@@ -14,9 +14,10 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .dating import Age
     from .pipeline import Result
 
-__all__ = ["summary", "write_map", "write_report", "write_sfd"]
+__all__ = ["span", "summary", "write_map", "write_report", "write_sfd"]
 
 _ROWS = 25  # of the table of craters
 _PRIORS = {
@@ -61,16 +62,21 @@ def _title(result: Result) -> str:
 
 def write_sfd(result: Result, path: Path) -> None:
     """Size-frequency distribution with the isochrone of the age; in pixels where the scale is not known."""
-    figure = _figure(6.4, 7.2)
-    ax = figure.add_subplot()
     if result.area_km2 is None:
-        _sfd_in_pixels(result, ax)
-    else:
-        from .dating import plot_sfd, sfd
+        plain = _figure(6.4, 6.0)
+        _sfd_in_pixels(result, plain.add_subplot())
+        plain.savefig(path, dpi=150)
+        return
+    import matplotlib.pyplot as plt
 
-        age = () if result.age is None else result.age
-        plot_sfd(sfd(result.craters, area_km2=result.area_km2), ax, age=age, system=result.system)
-    figure.savefig(path, dpi=150)
+    from .dating import plot_sfd, sfd
+
+    age = () if result.age is None else result.age
+    # On a figure of its own, which it makes as large as its decades need.
+    ax = plot_sfd(sfd(result.craters, area_km2=result.area_km2), age=age, system=result.system)
+    figure: Any = ax.figure
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(figure)
 
 
 def _sfd_in_pixels(result: Result, ax: Any) -> None:
@@ -85,6 +91,7 @@ def _sfd_in_pixels(result: Result, ax: Any) -> None:
     ax.set_ylabel("craters of this diameter or larger")
     ax.set_title("No scale: sizes are in pixels, no density and no age", fontsize=10)
     ax.grid(True, which="both", color="0.9", lw=0.5)
+    ax.set_ylim(bottom=0.5)
 
 
 def _detail(result: Result) -> bytes | None:
@@ -205,13 +212,12 @@ def _age_section(result: Result) -> str:
     age = result.age
     if age is None:
         return f"<p class=big>No age</p><p>{html.escape(result.no_age)}</p>"
-    lo, hi = age.range_km
     rows: list[tuple[str, Any]] = [
         ("Chronology system", age.system),
         ("Production function", age.production),
         ("Chronology function", age.chronology),
         ("Method and prior", f"{age.method}; {age.prior}: {_PRIORS.get(age.prior, '')}"),
-        ("Diameters counted", f"{lo:.4g} to {hi:.4g} km, {age.n} craters"),
+        ("Diameters counted", f"{span(age)}, {age.n} craters"),
         ("Why these", age.range_reason),
         ("Area", f"{age.area_km2:.6g} km²"),
         ("N(1 km)", f"{age.n1_per_km2:.3e} per km² ({age.n1_lo:.2e} to {age.n1_hi:.2e})"),
@@ -302,17 +308,23 @@ def write_report(result: Result, folder: Path) -> None:
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
+def span(age: Age) -> str:
+    """The diameters an age was counted on, without an upper end that is only that of the production function."""
+    from .dating import system
+
+    lo, hi = age.range_km
+    open_end = hi >= system(age.system).production.range_km[1] * (1 - 1e-9)
+    return f"{lo:.4g} km and larger" if open_end else f"{lo:.4g} to {hi:.4g} km"
+
+
 def summary(result: Result) -> str:
     """A few lines for the shell."""
-    n, record = len(result.craters), result.age_record()
-    lines = [
-        f"{n} crater{'' if n == 1 else 's'}"
-        + (f" on {result.area_km2:.4g} km2" if result.area_km2 else " (sizes in pixels)")
-    ]
-    if result.age is None:
+    n, age = len(result.craters), result.age
+    where = f" on {result.area_km2:.4g} km2" if result.area_km2 is not None else " (sizes in pixels)"
+    lines = [f"{n} crater{'' if n == 1 else 's'}{where}"]
+    if age is None:
         lines.append(f"no age: {result.no_age}")
     else:
-        lo, hi = record["range_km"]
-        lines.append(f"age {record['text']}  ({result.system}; prior {record['prior']})")
-        lines.append(f"from {record['n']} craters of {lo:.3g} to {hi:.3g} km: {record['range_reason']}")
+        lines.append(f"age {age.text}  ({age.system}; prior {age.prior})")
+        lines.append(f"{age.n} craters of {span(age)}; range: {age.range_reason}")
     return "\n".join(lines)
