@@ -138,12 +138,22 @@ def writing(target: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        full = error.errno in _FULL or "No space left" in str(error)
-        why = "the disk is full" if full else error.strerror or (str(error).splitlines() or ["unknown reason"])[0]
+    except (OSError, CraterlabError) as error:
+        number = getattr(error, "errno", None)
+        full = number in _FULL or "No space left" in str(error) or _no_room(target)
+        if isinstance(error, CraterlabError) and not full:
+            raise
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["unknown reason"])[0]
         raise CraterlabError(
-            f"could not write {str(target)!r}: {why}. Nothing was left there; make room or name another place."
+            f"could not write {str(target)!r}: {'the disk is full' if full else reason}. "
+            "Nothing was left there; make room or name another place."
         ) from None
+
+
+def _no_room(target: Path) -> bool:
+    """Whether the disk is full; the libraries that write rasters tell it in many words or none."""
+    there = next((p for p in target.absolute().parents if p.exists()), None)
+    return there is not None and shutil.disk_usage(there).free < 2**16
 
 
 def write_json(path: Path, record: Any) -> None:
