@@ -326,5 +326,5 @@ def summary(result: Result) -> str:
         lines.append(f"no age: {result.no_age}")
     else:
         lines.append(f"age {age.text}  ({age.system}; prior {age.prior})")
-        lines.append(f"{age.n} craters of {span(age)}; range: {age.range_reason}")
+        lines.append(f"{age.n} crater{'' if age.n == 1 else 's'} of {span(age)}; range: {age.range_reason}")
     return "\n".join(lines)
