@@ -78,11 +78,10 @@ def bench_detect(
     Circle IoU >= 0.5, one to one, labels of D >= 10 px; labels cut by the border or of low confidence are ignored.
     AP runs over all detections of a score of 0.02 and more.
     """
-    from tqdm.auto import tqdm
-
     from .detect import detect
     from .inference import pick_device
     from .nn.zoo import load
+    from .progress import progress_bar
     from .scene import open_scene
 
     known = [s for s in SETS if (data / s / "images.csv").exists()]
@@ -107,7 +106,7 @@ def bench_detect(
         started = time.perf_counter()
         every: list[Scores] = []
         kept: list[Scores] = []
-        for path, truth in tqdm(images, desc=name, leave=False, disable=not progress):
+        for path, truth in progress_bar(images, show=progress, desc=name):
             scene = open_scene(path)
             found = detect(scene, model=model, threshold=0.02, progress=False)
             shape = (scene.sizes["y"], scene.sizes["x"])

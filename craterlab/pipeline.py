@@ -161,7 +161,7 @@ def analyse(
     scaled = grid.crs is not None or grid.pixel_size_m is not None
 
     tell("sharpen")
-    sharp = sharpen(scene, factor, device=device) if superres else None
+    sharp = sharpen(scene, factor, device=device, progress=progress is not False) if superres else None
     fine = scene if sharp is None else sharp
     tell("detect")
     craters = detect(
@@ -173,7 +173,7 @@ def analyse(
         "instrument": scene.attrs.get("instrument"),
     }
     tell("characterize")
-    craters = characterize(fine, craters)
+    craters = characterize(fine, craters, progress=progress is not False)
     if sharp is not None:
         craters = on_input_grid(craters, scene, factor)
     craters.attrs.update(scene=str(scene.attrs.get("source", "")), config=config)
@@ -244,8 +244,7 @@ def run(
         As `open_scene` and `analyse`; the folder cannot be written (found out before the work begins) or the disk is
         full. Nothing is left behind then.
     """
-    from tqdm.auto import tqdm
-
+    from .progress import progress_bar
     from .scene import open_scene
 
     options: dict[str, Any] = {"body": body, "pixel_size": pixel_size, "instrument": instrument}
@@ -258,7 +257,7 @@ def run(
     folder = check_folder(Path(out))
     with output_folder(folder, set(FILES)) as part:
         shape = "{desc:<14}|{bar:30}| {n_fmt}/{total_fmt} steps, {elapsed}"
-        with tqdm(total=6, bar_format=shape, disable=not progress, leave=False) as bar:
+        with progress_bar(show=progress, total=6, bar_format=shape) as bar:
             begun = False
 
             def step(name: str) -> None:

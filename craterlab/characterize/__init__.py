@@ -38,6 +38,7 @@ def characterize(
     extra: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None,
     device: str | None = None,
     pixel_size: float | None = None,
+    progress: bool = True,
 ) -> gpd.GeoDataFrame:
     """Measure the rim of every crater, and with an elevation model its depth.
 
@@ -60,6 +61,8 @@ def characterize(
         Accepted like in the other verbs; these measurements run on the processor.
     pixel_size : float, optional
         Metres per pixel of a plain array.
+    progress : bool
+        A bar above 1,000 craters.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def characterize(
     source = np.full(len(out), "", dtype=object)
     elevation = _dem_reader(scene, dem, grid)
     given_std = np.asarray(out["diameter_std_m"], float) if "diameter_std_m" in out else np.full(len(out), np.nan)
-    _measure(_image_reader(scene["image"]), elevation, grid.shape, where, columns, source, given_std)
+    _measure(_image_reader(scene["image"]), elevation, grid.shape, where, columns, source, given_std, progress)
     diameter = 2 * where.radius_m
     columns["depth_diameter"] = columns["depth_m"] / diameter
     spread = np.where(np.isfinite(given_std), given_std, 0.25 * (columns["major_std_m"] + columns["minor_std_m"]))
@@ -185,14 +188,15 @@ def _measure(
     columns: dict[str, np.ndarray],
     source: np.ndarray,
     given_std: np.ndarray,
+    progress: bool,
 ) -> None:
     """Fill the columns, group by group of neighbouring craters."""
-    from tqdm.auto import tqdm
+    from craterlab.progress import progress_bar
 
     from . import depth, rims
     from .polar import groups, sample
 
-    with tqdm(total=len(where), desc="characterize", unit="crater", disable=len(where) <= 1000, leave=False) as bar:
+    with progress_bar(show=progress and len(where) > 1000, total=len(where), desc="characterize", unit="crater") as bar:
         read: dict[str, Any] = {}
         for index, window in groups(where, shape):
             if read.get("window") != window:

@@ -67,13 +67,14 @@ def plot_sfd(
 
     ages = tuple(age) if isinstance(age, Sequence) else (age,)
     shown = find_system(system or ages[0].system) if system or ages else None
-    fresh = ax is None
+    own = ax is None
     if ax is None:
         ax = plt.figure(layout="constrained").add_subplot()
+    fresh = not ax.has_data()
     if fresh or not ax.get_xlabel():
         _frame(ax, sfd)
     x_limits, y_limits = _limits(ax, sfd, fresh)
-    if fresh:
+    if own:
         wide, high = (np.log10(hi / lo) for lo, hi in (x_limits, y_limits))
         inches = min(5.4 / wide, 6.4 / high, 1.9)
         ax.figure.set_size_inches(max(wide * inches, 3.4) + 1.0, high * inches + 0.8)  # type: ignore[union-attr]
@@ -106,7 +107,8 @@ def plot_sfd(
     ax.set_xlim(x_limits)
     ax.set_ylim(y_limits)
     if points.get_label() and (label or fresh):
-        ax.legend(loc="upper right", fontsize=8.5, handlelength=1.5, framealpha=0.9, edgecolor="0.85", fancybox=False)
+        # Where it hides fewest points: a steep count may fill the upper left down to the middle.
+        ax.legend(loc="best", fontsize=8.5, handlelength=1.5, framealpha=0.9, edgecolor="0.85", fancybox=False)
     return ax
 
 

@@ -139,9 +139,8 @@ def raw_circles(
     dict of arrays
         x_px, y_px, diameter_px (scene pixels), logit, level_diameter_px (on the grid it was seen on).
     """
-    from tqdm.auto import tqdm
-
     from ..nn.craternet import HALO, MAX_DIAMETER_PX, MIN_DIAMETER_PX
+    from ..progress import progress_bar
     from ..tiling import Pyramid, padded
     from .isotropic import blocks, is_isotropic
     from .levels import detect_level
@@ -163,7 +162,7 @@ def raw_circles(
     known = grid.crs is not None
     found: list[dict[str, np.ndarray]] = []
     total = sum(-(-shape[0] // 2**k) * -(-shape[1] // 2**k) for k in range(levels))
-    bar = tqdm(total=total, desc="detect", unit="px", unit_scale=True, leave=False, disable=not progress)
+    bar = progress_bar(show=progress, total=total, desc="detect", unit="px", unit_scale=True)
     with Pyramid(read, shape, levels) as pyramid, bar:
         for k in range(levels):
             reader, level_shape, zoom = pyramid.reader(k), pyramid.shapes[k], 2.0**k

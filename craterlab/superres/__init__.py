@@ -31,6 +31,7 @@ def superres(
     device: str | None = None,
     seed: int = 0,
     pixel_size: float | None = None,
+    progress: bool = True,
 ) -> xr.Dataset:
     """Sharpen an image onto a finer grid by inverting its instrument.
 
@@ -62,6 +63,8 @@ def superres(
         No effect on these methods, which draw nothing at random.
     pixel_size : float, optional
         Metres per pixel of a plain array.
+    progress : bool
+        A bar on long work.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def superres(
 
     data: dict[Hashable, Any] = {}
     if image.chunks is None:
-        values = blocks.run(read, shape, factor, solve, 3, f"superres {method}")
+        values = blocks.run(read, shape, factor, solve, 3, f"superres {method}", progress)
         fit = blocks.chi2(read, _array_reader(values[0]), shape, plan)
         data.update(zip(("image", "std", "data_share"), values, strict=True))
     else:
@@ -131,7 +134,7 @@ def superres(
         data.update(image=stack[0], std=stack[1], data_share=stack[2])
     for name, layer in scene.data_vars.items():
         if name not in data and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number):
-            data[name] = _resample(layer.transpose("y", "x"), shape, factor)
+            data[name] = _resample(layer.transpose("y", "x"), shape, factor, progress)
     attrs = {
         "factor": factor,
         "instrument": camera.name,
@@ -204,11 +207,13 @@ def _array_reader(array: np.ndarray) -> Any:
     return lambda w: array[w[0] : w[1], w[2] : w[3]]
 
 
-def _resample(layer: xr.DataArray, shape: tuple[int, int], factor: int) -> Any:
+def _resample(layer: xr.DataArray, shape: tuple[int, int], factor: int, progress: bool) -> Any:
     from . import blocks
 
     if layer.chunks is None:
-        return blocks.run(_reader(layer), shape, factor, blocks.upsample(factor), 1, f"superres {layer.name}")[0]
+        return blocks.run(
+            _reader(layer), shape, factor, blocks.upsample(factor), 1, f"superres {layer.name}", progress
+        )[0]
     from .lazy import lazy_run
 
     return lazy_run(layer.data, factor, blocks.upsample(factor), 1)[0]

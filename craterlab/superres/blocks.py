@@ -109,13 +109,15 @@ def _tools(plan: Plan, shape: tuple[int, int]) -> tuple[Operator, torch.Tensor]:
     return op, weights
 
 
-def run(read: Reader, shape: tuple[int, int], factor: int, solve: Solver, bands: int, progress: str) -> np.ndarray:
+def run(
+    read: Reader, shape: tuple[int, int], factor: int, solve: Solver, bands: int, name: str, progress: bool
+) -> np.ndarray:
     """All blocks of a scene -> (bands, f rows, f columns) float32."""
-    from tqdm.auto import tqdm
+    from craterlab.progress import progress_bar
 
     out = np.empty((bands, shape[0] * factor, shape[1] * factor), np.float32)
     work = list(tiles(shape, core_size(factor), HALO))
-    for tile in tqdm(work, desc=progress, unit="block", delay=2.0, leave=False):
+    for tile in progress_bar(work, show=progress, desc=name, unit="block", delay=2.0):
         r0, r1, c0, c1 = (factor * n for n in tile.core)
         out[:, r0:r1, c0:c1] = owned(solve(read(tile.read)), tile.read, tile.core, factor)
     return out

@@ -20,7 +20,7 @@ from .calibrate import calibrate
 from .sets import check_may_train, load_set
 from .simulated import SHARD, render_shards
 
-SHARES = {"nac": 0.20, "mc11e": 0.20, "gld100": 0.10, "themis": 0.04}
+SHARES = {"nac": 0.25, "mc11e": 0.20, "gld100": 0.10, "themis": 0.04}
 
 
 def train_detector(
@@ -100,7 +100,7 @@ def _loop(
     seed: int,
     device: torch.device,
 ) -> Path:
-    from tqdm.auto import tqdm
+    from ..progress import progress_bar
 
     started = time.monotonic()
     torch.manual_seed(seed)
@@ -119,7 +119,7 @@ def _loop(
     shares = {name: SHARES.get(name, 0.05) for name in sets}
     log = (out / "log.jsonl").open("a")
     running: dict[str, float] = {}
-    bar = tqdm(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
+    bar = progress_bar(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
     while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, steps, lr)
