@@ -103,7 +103,7 @@ def detect(
     raw = raw_circles(
         ds["image"].transpose("y", "x"), grid, net, dtype, min_diameter_px, tile=tile, halo=halo, progress=progress
     )
-    raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], net)
+    raw["score"] = calibrated(raw, net)
     keep = raw["score"] >= threshold
     raw = {k: v[keep] for k, v in raw.items()}
     order = unique(raw, grid)
@@ -198,11 +198,18 @@ def raw_circles(
     return {key: np.concatenate([f[key] for f in found]) for key in keys}
 
 
-def calibrated(logit: np.ndarray, level_diameter_px: np.ndarray, model: Model) -> np.ndarray:
-    """Probability that a circle is a crater, from the network's logit and the size at which it was seen."""
-    a, b, c = model.metadata.get("calibration", (0.0, 1.0, 0.0))
-    size = np.log(np.maximum(level_diameter_px, 1e-6) / 12)
-    return 1 / (1 + np.exp(-(a + b * logit + c * size)))
+def calibration_features(raw: dict[str, np.ndarray]) -> np.ndarray:
+    """What tells a crater from a mistake, one row a circle: 1, the network's logit, log of the size at which it was
+    seen, and the pyramid level, since coarser views hold fewer craters and other shapes."""
+    seen = np.maximum(raw["level_diameter_px"], 1e-6)
+    level = np.log2(np.maximum(raw["diameter_px"], 1e-6) / seen)
+    return np.column_stack([np.ones(len(seen)), raw["logit"], np.log(seen / 12), level])
+
+
+def calibrated(raw: dict[str, np.ndarray], model: Model) -> np.ndarray:
+    """Probability that a circle is a crater (logistic regression, coefficients in the weights file)."""
+    weights = np.asarray(model.metadata.get("calibration", (0.0, 1.0, 0.0, 0.0)), float)
+    return 1 / (1 + np.exp(-(calibration_features(raw) @ weights)))
 
 
 def unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..detect import calibrated, raw_circles, unique
+from ..detect import calibrated, calibration_features, raw_circles, unique
 from ..grid import grid_of
 from ..inference import pick_device, quick_precision
 from ..match import match, scores
@@ -60,7 +60,7 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
 
 def _table(item: Labelled, model: Model, keep: float | None = None) -> pd.DataFrame:
     raw = dict(item.raw)
-    raw["score"] = calibrated(raw["logit"], raw["level_diameter_px"], model)
+    raw["score"] = calibrated(raw, model)
     index = unique(raw, grid_of(as_scene(item.image)))
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
 
@@ -80,7 +80,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     Returns
     -------
     dict
-        What was written: `calibration` (intercept, weight of the logit, weight of log(D / 12 px)), `threshold`,
+        What was written: `calibration` (weights of ``detect.calibration_features``), `threshold`,
         `errors` (for position and diameter: a floor in pixels and a share of D, 1-sigma), `held_out` (F1 by set).
 
     Notes
@@ -93,7 +93,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     from scipy.optimize import minimize
 
     model = load(weights, pick_device(device))
-    neutral = replace(model, metadata={**model.metadata, "calibration": (0.0, 1.0, 0.0)})
+    neutral = replace(model, metadata={**model.metadata, "calibration": (0.0, 1.0, 0.0, 0.0)})
     items = []
     for group, image, truth in _images(data, sets, seed):
         scene = as_scene(image)
@@ -109,8 +109,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         counted = (label < 0) | ~np.append(doubtful, False)[label]
         rows.append(t.assign(hit=label >= 0, group=item.group)[counted])
     table = pd.concat(rows)
-    size = np.log(table.level_diameter_px.to_numpy() / 12)
-    x = np.column_stack([np.ones(len(table)), table.logit, size])
+    x = calibration_features({k: table[k].to_numpy() for k in ("logit", "diameter_px", "level_diameter_px")})
     y = table.hit.to_numpy(float)
     weight = 1 / table.groupby("group").hit.transform("size").to_numpy()
 
@@ -118,7 +117,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         z = x @ w
         return float((weight * (np.logaddexp(0, z) - y * z)).sum() + 1e-4 * (w @ w))
 
-    w = minimize(cost, [0.0, 1.0, 0.0], method="BFGS").x
+    w = minimize(cost, [0.0, 1.0, 0.0, 0.0], method="BFGS").x
     result: dict = {"calibration": [round(float(v), 4) for v in w]}
 
     fitted = replace(model, metadata={**model.metadata, **result})
