@@ -144,7 +144,7 @@ def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | 
     Raises
     ------
     CraterlabError
-        If the suffix is unknown, the folder cannot be written, or .scc or .diam lack area, sizes or (.scc) positions.
+        If the suffix is unknown, the folder cannot be written, or .scc or .diam lack area, sizes or (.scc) a body.
     """
     file = Path(path)
     suffix = file.suffix.lower()

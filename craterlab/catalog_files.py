@@ -255,9 +255,10 @@ def _write_text_count(craters: pd.DataFrame, file: Path) -> None:
     if file.suffix.lower() == ".diam":
         text = diam_text(craters, area_km2=area, provenance=provenance)
     else:
-        if home is None or craters[["lon", "lat"]].isna().any(axis=None):
+        if home is None:
             raise CraterlabError(
-                f"{file.name} holds positions on a body, and these craters have none (no CRS); write them as .diam"
+                f"{file.name} names the body, and these craters are on none that is known; set "
+                "craters.attrs['body'] = 'Mars' (or another), or write them as .diam"
             )
         text = scc_text(
             craters, area_km2=area, radius_km=home.radius_m / 1000, frame=home.crs, provenance=provenance,

@@ -195,7 +195,7 @@ def scc_text(
     provenance: dict[str, Any],
     boundary: str | None,
 ) -> str:
-    """A .scc file: CraterTools' layout, which craterstats reads."""
+    """A .scc file: CraterTools' layout, which craterstats reads; without positions where they are not known."""
     lines = ["# Spatial crater count", "#", *_comments(provenance), "#", "# Ellipsoid axes:"]
     lines += [f"{axis}_axis_radius = {radius_km!r} <km>" for axis in "abc"]
     lines += [f"coordinate_system_name = {frame}", "#"]

@@ -28,7 +28,7 @@ FILES = {
     "sharp.tif": "sharpened image: bands image, std (1 sigma) and data_share (0..1), as far as the method gives them",
     "craters.parquet": "crater table (GeoParquet); pixel columns are on the grid of the input image",
     "craters.scc": "crater count for craterstats and CSFD Tools",
-    "craters.diam": "diameters and area for craterstats (the image has no CRS, so no positions for a .scc)",
+    "craters.diam": "diameters and area for craterstats (the body is not known, which a .scc must name)",
     "map.png": "craters on the image",
     "sfd.png": "size-frequency distribution",
     "age.json": "model age and how it came about",
@@ -177,6 +177,8 @@ def analyse(
     if sharp is not None:
         craters = on_input_grid(craters, scene, factor)
     craters.attrs.update(scene=str(scene.attrs.get("source", "")), config=config)
+    if scene.attrs.get("body"):
+        craters.attrs["body"] = scene.attrs["body"]
     tell("date")
     area = area_km2(scene) if scaled else None
     if area is None:
@@ -378,8 +380,8 @@ def _write(
         write_geotiff(result.sharp, folder / "sharp.tif", result.provenance())
     write_craters(result.craters, folder / "craters.parquet")
     if result.area_km2 is not None:
-        located = result.craters.crs is not None
-        write_craters(result.craters, folder / ("craters.scc" if located else "craters.diam"))
+        named = "body" in result.craters.attrs or result.craters.crs is not None
+        write_craters(result.craters, folder / ("craters.scc" if named else "craters.diam"))
     write_json(folder / "age.json", result.age_record())
     report()
     write_map(result, folder / "map.png")

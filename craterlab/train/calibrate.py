@@ -163,7 +163,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
 
 
 def _error_model(diameter: np.ndarray, error: np.ndarray) -> list[float]:
-    """Floor (px) and share of D of a 1-sigma error, from medians in bins of diameter; NaN from fewer than 32 craters."""
+    """Floor (px) and share of D of a 1-sigma error, by medians in bins of diameter; NaN below 32 craters."""
     if len(diameter) < 32:
         return [float("nan"), float("nan")]
     edges = np.quantile(diameter, np.linspace(0, 1, 9))

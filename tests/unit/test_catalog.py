@@ -393,6 +393,15 @@ def test_what_scc_and_diam_need(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_scc_of_an_image_without_crs_has_sizes_and_no_positions(tmp_path):
+    craters = table().set_crs(None, allow_override=True).assign(lon=np.nan, lat=np.nan)
+    craters.attrs |= {"body": "Mars", "area_km2": 12.5}
+    back = read_craters(write_craters(craters, tmp_path / "c.scc"))
+    np.testing.assert_allclose(back.diameter_m, craters.diameter_m)
+    assert back[["lon", "lat"]].isna().all(axis=None)
+    assert back.attrs["area_km2"] == 12.5
+
+
 def test_pixel_table_without_crs(tmp_path):
     craters = table(crs=None, lon=np.nan, lat=np.nan, diameter_m=np.nan)
     for suffix in (".parquet", ".gpkg", ".csv", ".shp"):

@@ -204,6 +204,13 @@ def test_a_pixel_size_alone_gives_metres_but_no_chronology(plain, tmp_path):
     assert np.allclose(result.craters.diameter_m, 5 * result.craters.diameter_px)
 
 
+def test_pixel_size_and_body_give_an_age_and_a_count_without_positions(plain, tmp_path):
+    scene = plain.assign_attrs(pixel_size_m=5.0, body="Moon")
+    result = pipeline.run(scene, out=tmp_path / "out", superres=False, progress=False)
+    assert result.age is not None
+    assert {"craters.scc", "craters.parquet"} <= set(listing(tmp_path / "out"))
+
+
 def test_a_body_without_chronology_is_no_error(plain):
     result = pipeline.analyse(plain.assign_attrs(pixel_size_m=5.0, body="Europa"), superres=False)
     assert result.age is None
