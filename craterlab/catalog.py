@@ -295,15 +295,16 @@ def _rims(table: pd.DataFrame, home: Body | None) -> NDArray[Any]:
     """Geodesic circles in lon/lat, in one piece across the antimeridian; None where position or body is not known."""
     import shapely
 
+    from .rims import circle
+
     rims = np.full(len(table), None, object)
     if home is None:
         return rims
     lon, lat, size = (np.asarray(table[c], float) for c in ("lon", "lat", "diameter_m"))
     known = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(size) & (size > 0)
-    lam, phi = np.radians(lon[known])[:, None], np.radians(lat[known])[:, None]
-    c = (size[known] / 2 / home.radius_m)[:, None]
-    up = np.clip(np.sin(phi) * np.cos(c) + np.cos(phi) * np.sin(c) * np.cos(_CIRCLE), -1, 1)
-    turn = np.arctan2(np.sin(_CIRCLE) * np.sin(c) * np.cos(phi), np.cos(c) - np.sin(phi) * up)
-    ring = np.degrees(np.stack([lam - turn, np.arcsin(up)], -1))
-    rims[known] = shapely.polygons(ring)
+    # Anticlockwise, as polygons want it.
+    x, y = circle(lon[known], lat[known], size[known] / 2 / home.radius_m, -_CIRCLE)
+    centre = lon[known][:, None]
+    x = centre + (x - centre + 180) % 360 - 180
+    rims[known] = shapely.polygons(np.stack([x, y], -1))
     return rims

@@ -156,17 +156,18 @@ class Grid:
             return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
         return frame.lonlat(*apply(self.transform, x, y))
 
-    def _point(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        lon, lat = np.radians(self._lonlat_raw(x, y))
+    def direction(self, x_px: ArrayLike, y_px: ArrayLike) -> NDArray[np.float64]:
+        """Unit vectors from the body's centre, shape (..., 3); NaN without a CRS and outside the projection."""
+        lon, lat = np.radians(self._lonlat_raw(x_px, y_px))
         return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
 
     def _tangents(self, x: NDArray[np.float64], y: NDArray[np.float64], h: float = 0.5) -> NDArray[np.float64]:
         """Derivative of the point on the sphere by (x, y), metres per pixel, shape (..., 3, 2)."""
         assert self.body is not None
-        here = self._point(x, y)
+        here = self.direction(x, y)
         columns = []
         for dx, dy in ((h, 0.0), (0.0, h)):
-            after, before = self._point(x + dx, y + dy), self._point(x - dx, y - dy)
+            after, before = self.direction(x + dx, y + dy), self.direction(x - dx, y - dy)
             # At the edge of a projection one of the two neighbours does not exist.
             middle = (after - before) / (2 * h)
             one_side = np.where(np.isfinite(after), after - here, here - before) / h

@@ -67,7 +67,7 @@ def _rings(
     assert frame is not None
     radius_m = diameter_px * grid.metres_per_pixel(x_px, y_px) / 2
     lon0, lat0 = grid.lonlat(x_px, y_px)
-    lon, lat = _circle(lon0, lat0, radius_m / frame.body.radius_m, azimuth)
+    lon, lat = circle(lon0, lat0, radius_m / frame.body.radius_m, azimuth)
     x, y = frame.xy(lon, lat)
     x0, _ = apply(grid.transform, x_px, y_px)
     if np.isfinite(frame.period):
@@ -85,10 +85,10 @@ def _rings(
     return ring, np.zeros(len(x_px), bool)
 
 
-def _circle(
+def circle(
     lon: NDArray[np.float64], lat: NDArray[np.float64], angle: NDArray[np.float64], azimuth: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points (n, m) at `angle` (rad) from the centres, clockwise from north; degrees."""
+    """Longitude and latitude (n, m), degrees, of points at `angle` (rad) from the centres, clockwise from north."""
     lam, phi, c = np.radians(lon)[:, None], np.radians(lat)[:, None], angle[:, None]
     sin_lat = np.sin(phi) * np.cos(c) + np.cos(phi) * np.sin(c) * np.cos(azimuth)
     out_lat = np.arcsin(np.clip(sin_lat, -1, 1))

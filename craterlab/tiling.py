@@ -26,9 +26,14 @@ class Tile:
     core: Window
 
     def owns(self, x_px: np.ndarray, y_px: np.ndarray) -> np.ndarray:
-        """Whether points (image pixels) lie in the core, closed above and left, open below and right."""
-        r0, r1, c0, c1 = self.core
-        return (y_px >= r0) & (y_px < r1) & (x_px >= c0) & (x_px < c1)
+        """Whether points (image pixels) lie in the core."""
+        return inside(self.core, x_px, y_px)
+
+
+def inside(window: Window, x_px: np.ndarray, y_px: np.ndarray) -> np.ndarray:
+    """Whether points lie in a window, closed above and left, open below and right."""
+    r0, r1, c0, c1 = window
+    return (y_px >= r0) & (y_px < r1) & (x_px >= c0) & (x_px < c1)
 
 
 def tiles(shape: tuple[int, int], core: int, halo: int, align: int = 1) -> Iterator[Tile]:

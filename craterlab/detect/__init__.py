@@ -141,7 +141,7 @@ def raw_circles(
     """
     from ..nn.craternet import HALO, MAX_DIAMETER_PX, MIN_DIAMETER_PX
     from ..progress import progress_bar
-    from ..tiling import Pyramid, padded
+    from ..tiling import Pyramid, inside, padded
     from .isotropic import blocks, is_isotropic
     from .levels import detect_level
     from .normalise import robust_range
@@ -181,8 +181,8 @@ def raw_circles(
                     source = block.reader(padded(reader, level_shape))
                     part = detect_level(source, block.shape, model, median, scale, **options)
                     part["x_px"], part["y_px"] = block.to_grid(part["x_px"], part["y_px"])
+                    own = inside(block.core, part["x_px"], part["y_px"])
                     r0, r1, c0, c1 = block.core
-                    own = (part["y_px"] >= r0) & (part["y_px"] < r1) & (part["x_px"] >= c0) & (part["x_px"] < c1)
                     parts.append({n: v[own] for n, v in part.items()})
                     bar.update((r1 - r0) * (c1 - c0))
             for part in parts:
@@ -218,10 +218,7 @@ def unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
 
     points, diameter = np.column_stack([raw["x_px"], raw["y_px"]]), raw["diameter_px"]
     if grid.crs is not None and grid.body is not None:
-        lon, lat = np.radians(grid.lonlat(*points.T))
-        points = grid.body.radius_m * np.column_stack(
-            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-        )
+        points = grid.body.radius_m * grid.direction(*points.T)
         diameter = diameter * grid.metres_per_pixel(raw["x_px"], raw["y_px"])
         on_map = np.flatnonzero(np.isfinite(points).all(1) & np.isfinite(diameter))
         return on_map[keep_best(points[on_map], diameter[on_map], raw["score"][on_map])]

@@ -12,7 +12,6 @@ from .profiles import SIMPLE_DEPTH, degraded_depth, diffusion_row, kind_of
 
 # Simple-to-complex transition diameters, metres (Pike 1988; Schenk 1991 for the icy and small bodies' scaling as 1/g).
 TRANSITION_M = {"Moon": 15_000.0, "Mars": 6_000.0, "Mercury": 10_000.0}
-MORPHOLOGIES = ("valid", "ghost", "layered", "secondary")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +47,6 @@ class Rendered:
     pixel_size_m: np.ndarray
     sun_azimuth_deg: np.ndarray
     incidence_deg: np.ndarray
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def render(

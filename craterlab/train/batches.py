@@ -20,8 +20,8 @@ SEEN, HARDLY = 0.16, 0.05
 class Shards:
     """The simulated shards rendered so far; new ones are picked up as they appear."""
 
-    def __init__(self, folder: Path, cache: int = 400) -> None:
-        self.folder, self.cache = folder, cache
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.loaded: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
         self.paths: list[Path] = []
 

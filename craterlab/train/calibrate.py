@@ -58,7 +58,7 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
     return out
 
 
-def _table(item: Labelled, model: Model, keep: float | None = None) -> pd.DataFrame:
+def _table(item: Labelled, model: Model) -> pd.DataFrame:
     raw = dict(item.raw)
     raw["score"] = calibrated(raw, model)
     index = unique(raw, grid_of(as_scene(item.image)))
