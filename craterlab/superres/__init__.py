@@ -144,6 +144,8 @@ def superres(
         "noise_sigma": plan.spectrum.sigma,
         "noise_from": plan.spectrum.sigma_from,
         "spectrum_exponent": plan.spectrum.exponent,
+        "psf_sigma_px": camera.psf_sigma_px if camera.psf_sigma_px is not None else float("nan"),
+        "residual_dof": plan.left,
     }
     return _on_fine_grid(scene, data, factor, attrs)
 

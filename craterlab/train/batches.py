@@ -46,7 +46,7 @@ class Shards:
         return image, np.column_stack([c[seen, 1:4], left[seen] < SEEN])
 
 
-def _relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:
+def relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:
     from ..simulate.photometry import LAWS, lit_fraction, reflectance
 
     h = torch.from_numpy(dem / pixel_size_m * rng.uniform(1.0, 2.0))[None]
@@ -79,7 +79,7 @@ def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np
         window = F.interpolate(window, (WINDOW, WINDOW), mode="bilinear", antialias=True, align_corners=False)
     image = window[0, 0].numpy()
     if source.dem:
-        image = _relight(image, source.pixel_size_m / zy, rng)
+        image = relight(image, source.pixel_size_m / zy, rng)
     x, y = (c[:, 0] - x0) * zx, (c[:, 1] - y0) * zy
     d = c[:, 2] * zy
     near = (x > -d / 2) & (x < WINDOW + d / 2) & (y > -d / 2) & (y < WINDOW + d / 2)

@@ -83,7 +83,7 @@ def train_detector(
             renderer.terminate()
 
 
-def _rate(step: int, steps: int, lr: float) -> float:
+def rate(step: int, steps: int, lr: float) -> float:
     return lr * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps)))
 
 
@@ -122,7 +122,7 @@ def _loop(
     bar = progress_bar(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
     while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
         for group in optimiser.param_groups:
-            group["lr"] = _rate(step, steps, lr)
+            group["lr"] = rate(step, steps, lr)
         # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
         rng = np.random.default_rng([seed, step])
         image, target, weight = (t.to(device) for t in make_batch(shards, sources, shares, batch, rng))
@@ -135,7 +135,7 @@ def _loop(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
         step += 1
-        _average(average, model, min(0.999, 1 - 1 / (step / 10 + 1)))
+        average_into(average, model, min(0.999, 1 - 1 / (step / 10 + 1)))
         for k, v in parts.items():
             running[k] = v if k not in running else 0.98 * running[k] + 0.02 * v
         bar.update()
@@ -175,7 +175,7 @@ def _export(
 
 
 @torch.no_grad()
-def _average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+def average_into(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
     """Exponential moving average of weights and batch statistics: steadier than the last step's."""
     for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
         if a.dtype.is_floating_point:

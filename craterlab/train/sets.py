@@ -93,7 +93,7 @@ _NAC_HELD_OUT = {"M180000082": (1.3, 1.0), "M180007222": (1.3, 1.0)}
 MC11E_HELD_OUT_COLUMNS = 500
 
 
-def _read(path: Path) -> np.ndarray:
+def read_band(path: Path) -> np.ndarray:
     import rasterio
 
     with rasterio.open(path) as src:
@@ -127,7 +127,7 @@ def load_set(name: str, folder: Path, part: str) -> list[Source]:
         if part == "fit" and (observation in _NAC_HELD_OUT or observation in _NAC_LEFT_OUT):
             continue
         t = labels[labels.image == row.image]
-        image = _read(root / row.image)
+        image = read_band(root / row.image)
         image = normalise(image, *robust_range(image))
         x, y, d = (t[c].to_numpy(np.float32) for c in ("x_px", "y_px", "diameter_px"))
         ignore = np.zeros(len(t), np.float32)

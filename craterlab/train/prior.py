@@ -1,0 +1,195 @@
+"""Training of the image priors of super-resolution: the denoiser, its gradient-step twin, and the direct network."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from ..errors import CraterlabError
+from ..nn.denoiser import Denoiser, GradientDenoiser
+from .detector import average_into, rate
+from .patches import (
+    SCENES_A_FILE,
+    SHARES,
+    Picture,
+    degraded,
+    draw_batch,
+    draw_patch,
+    load_pictures,
+    load_sharp,
+    render_sharp,
+)
+
+KINDS = ("prior", "prior-gs", "superres-net")
+MAX_SIGMA = 50 / 255
+_CHECK_SIGMAS = (2 / 255, 5 / 255, 15 / 255, 50 / 255)
+
+
+def train_prior(
+    data: Path | None,
+    out: Path,
+    *,
+    kind: str = "prior",
+    steps: int = 4000,
+    minutes: float | None = None,
+    batch: int = 12,
+    lr: float = 1e-3,
+    kernels: tuple[int, int, int] = (7, 7, 11),
+    scenes: int = 640,
+    start: Path | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Path:
+    """Train a prior, or go on with the training found in `out`.
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of image sets, of which those that may train are used; None trains on simulation alone.
+    out : Path
+        Checkpoint, log, rendered scenes and, at the end, ``KIND.safetensors`` are kept here.
+    kind : {"prior", "prior-gs", "superres-net"}
+        The denoiser; the gradient-step denoiser; the network that sharpens in one pass.
+    steps : int
+        Length of the whole training (the learning rate falls to zero there).
+    minutes : float, optional
+        Stop after this long with a checkpoint; the same command goes on.
+    kernels : tuple of int
+        Depth-wise kernels on the three grids.
+    scenes : int
+        Simulated scenes to render, before the first step.
+    start : Path, optional
+        Weights to start from, of any kind: all three have one architecture.
+
+    Returns
+    -------
+    Path
+        The checkpoint, or when the last step is done the weights.
+    """
+    if kind not in KINDS:
+        raise CraterlabError(f"unknown prior {kind!r}; known: {', '.join(KINDS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out / "scenes"
+    render_sharp(folder, math.ceil(scenes / SCENES_A_FILE), seed, device)
+    simulated = load_sharp(folder)
+    sources = {} if data is None else {name: load_pictures(name, data, "fit") for name in SHARES}
+    checks = [] if data is None else [p for name in SHARES for p in load_pictures(name, data, "check")]
+
+    where = torch.device(device)
+    torch.manual_seed(seed)
+    net = Denoiser(kernels=kernels, smooth=kind == "prior-gs")
+    if start is not None:
+        net.load_state_dict(load_file(start))
+    net = net.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(net)
+    optimiser = torch.optim.AdamW(net.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
+    checkpoint, step = out / f"{kind}.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=where, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+
+    from ..progress import progress_bar
+
+    began, running = time.monotonic(), 0.0
+    bar = progress_bar(total=steps, initial=step, desc=kind, unit="step", mininterval=5)
+    with (out / f"{kind}.jsonl").open("a") as log:
+        while step < steps and not (minutes and time.monotonic() - began > 60 * minutes):
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, steps, lr)
+            # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
+            rng = np.random.default_rng([seed, step])
+            clean = draw_batch(sources, simulated, batch, rng)
+            value = _loss(net, kind, clean, rng, where)
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            step += 1
+            average_into(average, net, min(0.999, 1 - 1 / (step / 10 + 1)))
+            running = float(value.detach()) if not running else 0.98 * running + 0.02 * float(value.detach())
+            bar.update()
+            last = step == steps
+            if step % 50 == 0 or last:
+                entry: dict[str, float] = {"step": step, "seconds": time.monotonic() - began, "loss": running}
+                if (step % 500 == 0 or last) and checks:
+                    entry |= _check(average, kind, checks, where)
+                log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
+                log.flush()
+            if step % 250 == 0 or last:
+                _save(checkpoint, net, average, optimiser, step)
+    bar.close()
+    _save(checkpoint, net, average, optimiser, step)
+    if step < steps:
+        return checkpoint
+    weights = out / f"{kind}.safetensors"
+    save_file(
+        {k: v.contiguous() for k, v in average.state_dict().items()},
+        weights,
+        metadata={
+            "architecture": kind,
+            "kernels": json.dumps(kernels),
+            "steps": str(step),
+            "sets": ",".join(sources) or "none",
+        },
+    )
+    return weights
+
+
+def _loss(
+    net: Denoiser, kind: str, clean: torch.Tensor, rng: np.random.Generator, device: torch.device
+) -> torch.Tensor:
+    """Mean logarithm of the mean square error, so that every noise level counts alike (up to 10/log 10, the PSNR)."""
+    if kind == "superres-net":
+        given, sigma = degraded(clean, rng)
+    else:
+        sigma = torch.from_numpy(MAX_SIGMA * rng.uniform(0.02, 1.0, len(clean)).astype(np.float32) ** 2)
+        noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
+        given = clean + sigma[:, None, None, None] * noise
+    clean, given, sigma = clean.to(device), given.to(device), sigma.to(device)
+    if kind == "prior-gs":
+        # Through a gradient in bf16 the small noise levels drown; float32 here.
+        found = GradientDenoiser(net).train()(given, sigma)
+    else:
+        net.train()
+        with torch.autocast(device.type, torch.bfloat16):
+            found = net(given, sigma)
+    error = (found.float() - clean).square().mean((1, 2, 3))
+    return (error + 1e-7).log().mean()
+
+
+def _check(net: Denoiser, kind: str, pictures: list[Picture], device: torch.device) -> dict[str, float]:
+    """PSNR (dB, peak 1) on patches kept back: by noise level, or for the direct network over its degradations."""
+    rng = np.random.default_rng(0)
+    clean = torch.from_numpy(np.stack([draw_patch(pictures, rng) for _ in range(24)]))[:, None]
+    model = (GradientDenoiser(net) if kind == "prior-gs" else net).eval()
+
+    def psnr(given: torch.Tensor, sigma: torch.Tensor) -> float:
+        with torch.no_grad():
+            found = model(given.to(device), sigma.to(device)).cpu()
+        return float(-10 * (found - clean).square().mean((1, 2, 3)).log10().mean())
+
+    if kind == "superres-net":
+        given, sigma = degraded(clean, rng)
+        before = float(-10 * (given - clean).square().mean((1, 2, 3)).log10().mean())
+        return {"psnr": psnr(given, sigma), "psnr_given": before}
+    noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
+    return {f"psnr_{255 * s:.0f}": psnr(clean + s * noise, torch.full((24,), s)) for s in _CHECK_SIGMAS}
+
+
+def _save(
+    path: Path, net: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
+) -> None:
+    part = path.with_suffix(".part")
+    state = {"net": net.state_dict(), "average": average.state_dict()}
+    torch.save(state | {"optimiser": optimiser.state_dict(), "step": step}, part)
+    part.replace(path)
