@@ -8,21 +8,29 @@ fine DCT are therefore exact at any image size, with no padding and no truncated
 counterpart of the Fourier-domain closed form of Zhao et al. 2016 (IEEE Trans. Image Process. 25, 3683,
 doi:10.1109/TIP.2016.2567075).
 
-Pixels: f fine pixels subdivide one coarse pixel exactly, and values keep their unit (a constant image is mapped onto
-the same constant).
+Pixels: for an integer factor f, f fine pixels subdivide one coarse pixel exactly and a coarse value is the mean of its
+f x f block. For a rational factor p/q, p fine pixels span q coarse ones; fine pixels then straddle coarse ones, so the
+fine image is taken as the band-limited function whose samples it holds (its cosine series), and a coarse value is the
+integral of that function over the coarse pixel: a sinc in place of the block mean, everything else alike. Values keep
+their unit (a constant image is mapped onto the same constant).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 
 from craterlab.errors import CraterlabError
 from craterlab.instruments import Instrument
+
+Factor = int | Fraction
+_DENOMINATOR = 4  # of a rational factor, at most
 
 
 @dataclass(frozen=True)
@@ -33,17 +41,60 @@ class Operator:
     """
 
     shape: tuple[int, int]  # of the coarse image, (rows, columns)
-    factor: int
+    factor: Factor  # an int where it is whole
     gain: torch.Tensor  # (f * rows, f * columns)
 
     @property
     def fine_shape(self) -> tuple[int, int]:
-        return self.shape[0] * self.factor, self.shape[1] * self.factor
+        return fine_shape(self.shape, self.factor)
+
+
+def as_factor(value: Any) -> Factor:
+    """A factor as a user types it (2, 1.5, Fraction(4, 3), 4 / 3) -> int, or Fraction with a denominator of 2, 3 or 4.
+
+    Raises
+    ------
+    CraterlabError
+        No finite number >= 1, or a fraction with another denominator.
+    """
+    try:
+        given = Fraction(value) if not isinstance(value, (bool, str)) else None
+    except (TypeError, ValueError, OverflowError):
+        given = None
+    if given is None or given < 1:
+        raise CraterlabError(f"A factor is a number >= 1, such as 2 or 1.5, not {value!r}.")
+    near = given.limit_denominator(_DENOMINATOR)
+    if abs(near - given) > Fraction(1, 10**9):  # what rounding leaves of 4 / 3
+        raise CraterlabError(
+            f"Factor {value!r} is no fraction with a denominator of at most {_DENOMINATOR}; "
+            f"the closest one is Fraction({near.numerator}, {near.denominator})."
+        )
+    return near.numerator if near.denominator == 1 else near
+
+
+def fine_shape(shape: tuple[int, ...], factor: Factor) -> tuple[int, int]:
+    """Shape of the fine image of a coarse one.
+
+    Raises
+    ------
+    CraterlabError
+        Rows or columns times a rational factor are no whole number.
+    """
+    fine = [n * Fraction(factor) for n in shape]
+    if any(n.denominator != 1 for n in fine):
+        q = Fraction(factor).denominator
+        rows, cols = (n - n % q for n in shape)
+        crop = f": crop the image to {rows} x {cols}, scene[:{rows}, :{cols}]" if min(rows, cols) > 0 else ""
+        raise CraterlabError(
+            f"Factor {factor} needs rows and columns that are multiples of {q}, not {shape[0]} x {shape[1]}{crop}, "
+            f"or take factor {math.ceil(factor)}."
+        )
+    return int(fine[0]), int(fine[1])
 
 
 def operator(
     shape: tuple[int, int],
-    factor: int,
+    factor: float | Fraction,
     instrument: Instrument,
     *,
     dtype: torch.dtype = torch.float32,
@@ -55,24 +106,33 @@ def operator(
     ----------
     shape : (int, int)
         Rows and columns of the coarse image, each >= 1.
-    factor : int
-        Fine pixels per coarse pixel and axis: 1, 2, 3, 4 ...
+    factor : int, float or fractions.Fraction
+        Fine pixels per coarse pixel and axis: 1, 2, 3 ..., or a fraction >= 1 with a denominator of at most 4 (1.5,
+        Fraction(4, 3)) that makes whole numbers of the shape.
     instrument : Instrument
         Its `otf` is in cycles per coarse pixel.
 
     Returns
     -------
     Operator
+
+    Raises
+    ------
+    CraterlabError
+        A factor or shape outside of this.
     """
-    if factor < 1 or min(shape) < 1:
-        raise CraterlabError(
-            f"An operator needs factor >= 1 and a shape of at least 1 x 1, not {factor} and {tuple(shape)}."
-        )
-    rows, cols = (n * factor for n in shape)
-    fy, fx = (np.arange(n) * factor / (2.0 * n) for n in (rows, cols))  # cycles per coarse pixel
-    gain = instrument.otf(fy[:, None], fx[None, :])
-    gain = gain * _block_mean_gain(shape[0], factor)[:, None] * _block_mean_gain(shape[1], factor)[None, :]
-    return Operator((int(shape[0]), int(shape[1])), factor, torch.as_tensor(gain, dtype=dtype, device=device))
+    f = as_factor(factor)
+    if min(shape) < 1:
+        raise CraterlabError(f"An operator needs a shape of at least 1 x 1, not {tuple(shape)}.")
+    (fy, fx), (gy, gx) = fine_frequencies(shape, f), (_pixel_gain(n, f) for n in shape)
+    gain = instrument.otf(fy[:, None], fx[None, :]) * gy[:, None] * gx[None, :]
+    return Operator((int(shape[0]), int(shape[1])), f, torch.as_tensor(gain, dtype=dtype, device=device))
+
+
+def fine_frequencies(shape: tuple[int, ...], factor: Factor) -> tuple[np.ndarray, np.ndarray]:
+    """Frequency of each fine DCT mode along rows and columns, in cycles per coarse pixel."""
+    rows, cols = (np.arange(m) / (2.0 * n) for m, n in zip(fine_shape(shape, factor), shape, strict=True))
+    return rows, cols
 
 
 def forward(op: Operator, x: torch.Tensor) -> torch.Tensor:
@@ -87,47 +147,56 @@ def adjoint(op: Operator, y: torch.Tensor) -> torch.Tensor:
 
 def fold(op: Operator, z: torch.Tensor) -> torch.Tensor:
     """Sum of the fine DCT modes that alias to each coarse mode: (..., f rows, f columns) -> (..., rows, columns)."""
-    z = _fold_last(z, op.shape[1], op.factor)
-    return _fold_last(z.transpose(-1, -2), op.shape[0], op.factor).transpose(-1, -2)
+    z = _fold_last(z, op.shape[1])
+    return _fold_last(z.transpose(-1, -2), op.shape[0]).transpose(-1, -2)
 
 
 def unfold(op: Operator, z: torch.Tensor) -> torch.Tensor:
     """Adjoint of `fold`: each fine mode gets the value of the coarse mode it aliases to, 0 where there is none."""
-    z = _unfold_last(z.transpose(-1, -2), op.shape[0], op.factor).transpose(-1, -2)
-    return _unfold_last(z, op.shape[1], op.factor)
+    rows, cols = op.fine_shape
+    z = _unfold_last(z.transpose(-1, -2), op.shape[0], rows).transpose(-1, -2)
+    return _unfold_last(z, op.shape[1], cols)
 
 
 # Fine mode j = s n + r (section s, 0 <= r < n) aliases to coarse mode r when s is even and to n - r when s is odd;
-# r = 0 in an odd section samples a cosine at its zeros and reaches nothing.
+# r = 0 in an odd section samples a cosine at its zeros and reaches nothing. Of a rational factor the last section is
+# short.
 
 
-def _fold_last(z: torch.Tensor, n: int, factor: int) -> torch.Tensor:
-    sections = z.reshape(*z.shape[:-1], factor, n)
+def _fold_last(z: torch.Tensor, n: int) -> torch.Tensor:
+    count = -(-z.shape[-1] // n)
+    if short := count * n - z.shape[-1]:
+        z = torch.nn.functional.pad(z, (0, short))
+    sections = z.reshape(*z.shape[:-1], count, n)
     out = sections[..., 0::2, :].sum(-2)
-    if factor > 1:
+    if count > 1:
         odd = sections[..., 1::2, 1:].sum(-2)
         out[..., 1:] += odd.flip(-1)
     return out
 
 
-def _unfold_last(z: torch.Tensor, n: int, factor: int) -> torch.Tensor:
-    out = z.new_empty(*z.shape[:-1], factor, n)
+def _unfold_last(z: torch.Tensor, n: int, fine: int) -> torch.Tensor:
+    count = -(-fine // n)
+    out = z.new_empty(*z.shape[:-1], count, n)
     out[..., 0::2, :] = z[..., None, :]
-    if factor > 1:
+    if count > 1:
         out[..., 1::2, 0] = 0.0
         out[..., 1::2, 1:] = z[..., 1:].flip(-1)[..., None, :]
-    return out.reshape(*z.shape[:-1], factor * n)
+    return out.reshape(*z.shape[:-1], count * n)[..., :fine]
 
 
-def _block_mean_gain(n: int, factor: int) -> np.ndarray:
-    """Gain of averaging `factor` samples, from orthonormal fine DCT-II modes to the coarse ones they alias to."""
-    j = np.arange(factor * n)
-    angle = math.pi * j / (2.0 * factor * n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        dirichlet = np.where(j == 0, 1.0, np.sin(factor * angle) / (factor * np.sin(angle)))
+def _pixel_gain(n: int, factor: Factor) -> np.ndarray:
+    """Gain of the coarse pixel, from orthonormal fine DCT-II modes to the coarse ones they alias to."""
+    j = np.arange(int(n * factor))
+    if isinstance(factor, int):
+        angle = math.pi * j / (2.0 * factor * n)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(j == 0, 1.0, np.sin(factor * angle) / (factor * np.sin(angle)))
+    else:
+        mean = np.sinc(j / (2.0 * n))
     section = j // n
     turns = (section + 1) // 2  # each full turn of the coarse cosine flips its sign at half-integer positions
-    gain = np.where(turns % 2 == 0, 1.0, -1.0) * dirichlet / math.sqrt(factor)
+    gain = np.where(turns % 2 == 0, 1.0, -1.0) * mean / math.sqrt(factor)
     gain[(j % n == 0) & (j > 0)] = 0.0  # whole turns average out; half turns sample zeros
     return gain
 

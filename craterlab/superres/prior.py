@@ -16,7 +16,7 @@ import torch
 
 from craterlab.instruments import Instrument
 
-from .forward import Operator, dct2, fold, operator
+from .forward import Factor, Operator, dct2, fine_frequencies, fold, operator
 
 WINDOW = 128
 _FLOOR_FREQUENCY = (
@@ -35,12 +35,11 @@ class Spectrum:
     sigma_from: str  # "instrument" or "image"
 
 
-def power(shape: tuple[int, int], factor: int, exponent: float) -> np.ndarray:
+def power(shape: tuple[int, int], factor: Factor, exponent: float) -> np.ndarray:
     """f^-exponent on the fine DCT grid, for orthonormal coefficients; (f rows, f columns)."""
-    rows, cols = (n * factor for n in shape)
-    fy, fx = (np.arange(n) * factor / (2.0 * n) for n in (rows, cols))
+    fy, fx = fine_frequencies(shape, factor)
     f = np.maximum(np.hypot(fy[:, None], fx[None, :]), _FLOOR_FREQUENCY)
-    return factor**2 * f**-exponent
+    return float(factor) ** 2 * f**-exponent
 
 
 def prior_variance(op: Operator, spectrum: Spectrum) -> torch.Tensor:

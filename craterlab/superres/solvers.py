@@ -6,20 +6,22 @@ All take a centred block (the scene's mean level subtracted) as a torch tensor a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 
-from .forward import Operator, dct2, fold, idct2, unfold
+from .forward import Factor, Operator, dct2, fold, idct2, unfold
 
 
-def bicubic(y: torch.Tensor, factor: int) -> torch.Tensor:
+def bicubic(y: torch.Tensor, factor: Factor) -> torch.Tensor:
     """Keys' cubic convolution (a = -1/2; Keys 1981, IEEE Trans. ASSP 29, 1153), reflective edges.
 
     Parameters
     ----------
     y : torch.Tensor, (rows, columns)
-    factor : int
+    factor : int or fractions.Fraction
+        Of a fraction p/q, rows and columns are multiples of q.
 
     Returns
     -------
@@ -29,22 +31,25 @@ def bicubic(y: torch.Tensor, factor: int) -> torch.Tensor:
     return cubic_last(cubic_last(y, factor).mT, factor).mT.contiguous()
 
 
-def cubic_last(y: torch.Tensor, factor: int) -> torch.Tensor:
+def cubic_last(y: torch.Tensor, factor: Factor) -> torch.Tensor:
     """`bicubic` along the last axis only."""
     n = y.shape[-1]
+    # p fine pixels span q coarse ones, and then the weights repeat.
+    p, q = factor.numerator, factor.denominator
     # A short row is mirrored as often as three pixels of margin need.
     at = torch.arange(-3, n + 3)
     period = at.remainder(2 * n)
     padded = y[..., torch.minimum(period, 2 * n - 1 - period)]
-    out = y.new_empty(*y.shape[:-1], n, factor)
-    for phase in range(factor):
-        shift = (phase + 0.5) / factor - 0.5
-        total = torch.zeros_like(y)
-        for tap in range(-2, 3):
+    out = y.new_empty(*y.shape[:-1], n // q, p)
+    for phase in range(p):
+        shift = (phase + 0.5) * q / p - 0.5
+        first = math.floor(shift) - 1
+        total = torch.zeros_like(out[..., 0])
+        for tap in range(first, first + 4):
             if weight := _keys(shift - tap):
-                total += weight * padded[..., 3 + tap : 3 + tap + n]
+                total += weight * padded[..., 3 + tap : 3 + tap + n : q]
         out[..., phase] = total
-    return out.reshape(*y.shape[:-1], n * factor)
+    return out.reshape(*y.shape[:-1], n // q * p)
 
 
 def _keys(t: float) -> float:
