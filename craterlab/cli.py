@@ -112,17 +112,28 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
 
     p = add("bench", None, "Measure on labelled images.")
-    p = add(
-        "detect",
-        _bench_detect,
-        "Precision, recall and errors of the detector.",
-        p.add_subparsers(required=True, metavar="NAME", dest="bench"),
-    )
+    benches = p.add_subparsers(required=True, metavar="NAME", dest="bench")
+    p = add("detect", _bench_detect, "Precision, recall and errors of the detector.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--sets", metavar="A,B", help="default all that are there")
     p.add_argument("--threshold", type=float, metavar="P", help="default the model's")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    _add_model(p)
+
+    p = add("superres", _bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
+    p.add_argument("--split", default="dev", help="default dev")
+    p.add_argument("--parts", metavar="A,B", help="of table, yield, invented, coverage, wrong, times; default all")
+    p.add_argument("--sets", metavar="A,B", help="of ohrc, nac, hrsc, mc11e; default all that are there")
+    p.add_argument("--methods", metavar="A,B", help="default all")
+    p.add_argument("--instruments", metavar="A,B", help='of the table; default "generic,CTX,LROC NAC"')
+    p.add_argument("--factors", metavar="N,M", help="of table and coverage; default 2,4")
+    p.add_argument("--crop", type=int, default=0, metavar="N", help="central N x N fine pixels; default whole images")
+    p.add_argument("--terrains", type=int, default=240, metavar="N", help="without craters (default 240)")
+    p.add_argument("--uncertainty", action="store_true", help="posterior samples for the coverage (slow)")
+    p.add_argument("--device", metavar="NAME", help="as torch names it")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
     _add_model(p)
 
     p = add("train", None, "Train a network.")
@@ -238,6 +249,34 @@ def _bench_detect(args: argparse.Namespace) -> None:
     print(format_table(result))
     if args.json is not None:
         write_json(args.json, result)
+
+
+def _bench_superres(args: argparse.Namespace) -> None:
+    from .bench import bench_superres, format_tables
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    factors = _names(args.factors)
+    if factors is not None and any(f not in ("2", "3", "4") for f in factors):
+        raise CraterlabError(f"--factors is {args.factors!r}; wanted some of 2, 3 and 4, for example --factors 2,4")
+    result = bench_superres(
+        args.data,
+        args.split,
+        parts=_names(args.parts),
+        sets=_names(args.sets),
+        methods=_names(args.methods),
+        instruments=_names(args.instruments),
+        factors=None if factors is None else [int(f) for f in factors],
+        crop=args.crop,
+        terrains=args.terrains,
+        uncertainty=args.uncertainty,
+        model=args.model,
+        device=args.device,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_tables(result))
 
 
 def _train_detect(args: argparse.Namespace) -> None:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
-
-from .errors import CraterlabError
-from .match import Scores, pool, scores
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ..match import Scores, pool, scores
+from .sets import labelled_images, sets_in
 
 MIN_DIAMETER_PX = 10
 # Sets of labelled images and what to know when reading their figures. Where small craters are not all labelled,
@@ -26,18 +21,6 @@ SETS = {
     "wac_dem": ("Moon, LROC WAC; never trained on", True),
     "sydney": ("Moon, LROC WAC; never trained on; labels incomplete", False),
 }
-
-
-def labelled_images(folder: Path, split: str) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Images of one set and their labels (x_px, y_px, diameter_px, ignore)."""
-    images = pd.read_csv(folder / "images.csv").query("split == @split")
-    labels = pd.read_parquet(folder / "labels.parquet")
-    # Fewer than three of six annotators of mc11e: a label of low confidence.
-    labels["ignore"] = labels["confidence"] < 3 if "confidence" in labels else False
-    if "class" in labels:  # reviewed as not a crater
-        labels = labels[labels["class"] != "invalid"]
-    for name in images.image:
-        yield folder / name, labels[labels.image == name].reset_index(drop=True)
 
 
 def bench_detect(
@@ -78,17 +61,13 @@ def bench_detect(
     Circle IoU >= 0.5, one to one, labels of D >= 10 px; labels cut by the border or of low confidence are ignored.
     AP runs over all detections of a score of 0.02 and more.
     """
-    from .detect import detect
-    from .inference import pick_device
-    from .nn.zoo import load
-    from .progress import progress_bar
-    from .scene import open_scene
+    from ..detect import detect
+    from ..inference import pick_device
+    from ..nn.zoo import load
+    from ..progress import progress_bar
+    from ..scene import open_scene
 
-    known = [s for s in SETS if (data / s / "images.csv").exists()]
-    sets = known if sets is None else sets
-    if not sets or (missing := [s for s in sets if s not in known]):
-        what = f"no labelled sets in {data}" if not sets else f"no labelled set {', '.join(missing)} in {data}"
-        raise CraterlabError(f"{what}; there are: {', '.join(known) or 'none'}. Give their folder with --data.")
+    sets = sets_in(data, sets, SETS)
     net = load(model, pick_device(None))
     threshold = float(net.metadata.get("threshold", 0.5)) if threshold is None else threshold
     result: dict[str, Any] = {
@@ -101,8 +80,6 @@ def bench_detect(
     }
     for name in sets:
         images = list(labelled_images(data / name, split))
-        if not images:
-            raise CraterlabError(f"set {name!r} has no split {split!r}; try --split dev or --split train")
         started = time.perf_counter()
         every: list[Scores] = []
         kept: list[Scores] = []
