@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from craterlab import open_scene
-from craterlab.detect.normalise import normalise, robust_range
+from craterlab.normalise import normalise, robust_range
 from craterlab.simulate import render
 
 SIDE = 256

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Result", "analyse", "run"]
 
 # Smallest diameter, on the grid detected on, down to which a scene without craters is taken to be searched.
+SUPERRES = "wiener"  # what the detector was trained on, besides plain images
 _SEARCHED_PX = 10.0
 # What a run may leave; of these the report and the clean-up of an earlier run know.
 FILES = {
@@ -110,7 +111,7 @@ class Result:
 def analyse(
     scene: xr.Dataset,
     *,
-    superres: bool = True,
+    superres: str | bool = SUPERRES,
     factor: int = 2,
     system: str | None = None,
     threshold: float | None = None,
@@ -126,8 +127,9 @@ def analyse(
     ----------
     scene : Dataset
         As `open_scene` gives it.
-    superres : bool
-        Detect on the super-resolved scene; else on the image as it is.
+    superres : str or bool
+        Method of `craterlab.superres` for the scene that is detected on; False for the image as it is, True for the
+        default. That is ``"wiener"``: the detector was trained on such images, and it takes seconds.
     factor : int
         Of super-resolution.
     system : str, optional
@@ -161,7 +163,8 @@ def analyse(
     scaled = grid.crs is not None or grid.pixel_size_m is not None
 
     tell("sharpen")
-    sharp = sharpen(scene, factor, device=device, progress=progress is not False) if superres else None
+    method = SUPERRES if superres is True else superres
+    sharp = sharpen(scene, factor, method=method, device=device, progress=progress is not False) if method else None
     fine = scene if sharp is None else sharp
     tell("detect")
     craters = detect(
@@ -212,7 +215,7 @@ def run(
     incidence_deg: float | None = None,
     out: str | Path | None = None,
     system: str | None = None,
-    superres: bool = True,
+    superres: str | bool = SUPERRES,
     threshold: float | None = None,
     min_diameter_px: float = 6,
     model: str | Path = "craternet",

@@ -140,11 +140,11 @@ def raw_circles(
         x_px, y_px, diameter_px (scene pixels), logit, level_diameter_px (on the grid it was seen on).
     """
     from ..nn.craternet import HALO, MAX_DIAMETER_PX, MIN_DIAMETER_PX
+    from ..normalise import robust_range
     from ..progress import progress_bar
     from ..tiling import Pyramid, inside, padded
     from .isotropic import blocks, is_isotropic
     from .levels import detect_level
-    from .normalise import robust_range
 
     if min_diameter_px < MIN_DIAMETER_PX:
         raise CraterlabError(

@@ -10,9 +10,9 @@ import torch
 from ..inference import run
 from ..nn.craternet import ALIGN, HALO
 from ..nn.zoo import Model
+from ..normalise import normalise
 from ..tiling import Reader, padded, tiles
 from .decode import decode
-from .normalise import normalise
 
 FLOOR_LOGIT = -3.9  # raw heat 0.02: below this nothing survives calibration
 CORE = 1024

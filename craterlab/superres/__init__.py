@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "superres"]
 
-METHODS = ("bicubic", "wiener", "tv")
+METHODS = ("bicubic", "wiener", "tv", "pnp", "pnp-gs", "net")
+_LEARNED = ("pnp", "pnp-gs", "net")
 _FACTORS = (2, 3, 4)
+_CONSISTENT = (0.8, 1.25)
 
 
 def superres(
     scene_or_scenes: Any,
     factor: int = 2,
     *,
-    method: str = "wiener",
+    method: str = "pnp",
     instrument: str | Instrument | None = None,
     prior: Any = None,
     uncertainty: bool = False,
@@ -110,6 +113,7 @@ def superres(
     from craterlab.scene import as_scene
 
     from . import blocks
+    from .learned_block import SAMPLES
 
     factor, method = _checked(factor, method, prior)
     scene = as_scene(_single(scene_or_scenes), pixel_size=pixel_size)
@@ -118,35 +122,41 @@ def superres(
     shape = (image.sizes["y"], image.sizes["x"])
     read = _reader(image)
     chosen = _device(device)
-    plan = blocks.plan(read, shape, factor, camera, method, chosen)
+    samples = SAMPLES if uncertainty and method in _LEARNED else 0
+    plan = blocks.plan(read, shape, factor, camera, method, chosen, prior=prior, samples=samples, seed=seed)
     solve = blocks.block_solver(plan)
+    names = blocks.bands(method)
 
     data: dict[Hashable, Any] = {}
     if image.chunks is None:
-        values = blocks.run(read, shape, factor, solve, 3, f"superres {method}", progress)
+        values = blocks.run(read, shape, factor, solve, len(names), f"superres {method}", progress)
         fit = blocks.chi2(read, _array_reader(values[0]), shape, plan)
-        data.update(zip(("image", "std", "data_share"), values, strict=True))
+        data.update(zip(names, values, strict=True))
     else:
         from .lazy import lazy_chi2, lazy_run
 
-        stack = lazy_run(image.data, factor, solve, 3)
+        stack = lazy_run(image.data, factor, solve, len(names))
         fit = lazy_chi2(read, shape, plan, solve)
-        data.update(image=stack[0], std=stack[1], data_share=stack[2])
+        data.update(zip(names, stack, strict=True))
     for name, layer in scene.data_vars.items():
         if name not in data and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number):
             data[name] = _resample(layer.transpose("y", "x"), shape, factor, progress)
-    attrs = {
+    attrs: dict[str, Any] = {
         "factor": factor,
         "instrument": camera.name,
         "method": method,
         "chi2": fit,
-        "weights": "",
+        "weights": plan.learned.load().sha256 if plan.learned else "",
         "noise_sigma": plan.spectrum.sigma,
         "noise_from": plan.spectrum.sigma_from,
         "spectrum_exponent": plan.spectrum.exponent,
         "psf_sigma_px": camera.psf_sigma_px if camera.psf_sigma_px is not None else float("nan"),
         "residual_dof": plan.left,
     }
+    if plan.objective:
+        attrs["objective"] = list(plan.objective)
+    if not _CONSISTENT[0] <= fit <= _CONSISTENT[1] and method != "bicubic":
+        warnings.warn(_disagreement(fit, camera), stacklevel=2)
     return _on_fine_grid(scene, data, factor, attrs)
 
 
@@ -154,17 +164,21 @@ def _checked(factor: Any, method: Any, prior: Any) -> tuple[int, str]:
     if isinstance(factor, bool) or factor not in _FACTORS:
         raise CraterlabError(f"superres: factor is {factor!r}; wanted 2, 3 or 4, for example superres(scene, 2).")
     if method not in METHODS:
-        learned = str(method).startswith("pnp") or method == "net"
-        late = " The learned methods are not available yet." if learned else ""
+        raise CraterlabError(f"superres: unknown method {method!r}; wanted one of {', '.join(map(repr, METHODS))}.")
+    if prior is not None and method not in _LEARNED:
         raise CraterlabError(
-            f"superres: unknown method {method!r}; wanted one of {', '.join(map(repr, METHODS))}.{late}"
-        )
-    if prior is not None:
-        raise CraterlabError(
-            "superres: prior= belongs to the plug-and-play method 'pnp', which is not available yet; "
-            "leave prior=None and use method='wiener' or 'tv'."
+            f"superres: prior= belongs to the learned methods, not to {method!r}; leave it out or use method='pnp'."
         )
     return int(factor), str(method)
+
+
+def _disagreement(fit: float, camera: Instrument) -> str:
+    reads = "differs from the image by more than" if fit > 1 else "follows the image more closely than"
+    return (
+        f"superres: chi2 is {fit:.2f}: seen again through {camera.name!r} the result {reads} its noise allows "
+        f"({_CONSISTENT[0]} to {_CONSISTENT[1]} is consistent). The noise or the instrument may be wrong: "
+        "craterlab.audit(result, scene) says more."
+    )
 
 
 def _single(scenes: Any) -> Any:
@@ -244,5 +258,5 @@ def _layer_attrs(scene: xr.Dataset, name: Hashable) -> dict[str, Any]:
     """What still holds on the new grid: names and units, not how the file stored the values."""
     if name == "data_share":
         return {"units": "1"}
-    source = scene["image"] if name in ("image", "std") else scene[name]
+    source = scene["image"] if name in ("image", "std", "raw") else scene[name]
     return {k: v for k, v in source.attrs.items() if k in ("units", "long_name", "standard_name")}

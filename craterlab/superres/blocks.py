@@ -8,17 +8,21 @@ to blend, and memory does not grow with the image beyond the result itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 
 from craterlab.errors import CraterlabError
 from craterlab.instruments import Instrument
+from craterlab.nn.denoiser import UNIT_SCALES
+from craterlab.normalise import robust_range
 from craterlab.tiling import Reader, Window, tiles
 
-from . import solvers
+from . import learned_block, solvers
+from .consistency import noise_ratio
 from .forward import Operator, forward, operator
 from .precision import Precision, maps, precision
 from .prior import WINDOW, Spectrum, fit_spectrum, prior_variance
@@ -43,9 +47,22 @@ class Plan:
     tv_strength: float
     left: float  # degrees of freedom of the residual per pixel
     device: str
+    learned: learned_block.Setting | None = None
+    objective: tuple[float, ...] = ()  # of sample windows, where the method has one
 
 
-def plan(read: Reader, shape: tuple[int, int], factor: int, instrument: Instrument, method: str, device: str) -> Plan:
+def plan(
+    read: Reader,
+    shape: tuple[int, int],
+    factor: int,
+    instrument: Instrument,
+    method: str,
+    device: str,
+    *,
+    prior: Any = None,
+    samples: int = 0,
+    seed: int = 0,
+) -> Plan:
     """Measure a scene: noise, spectrum, regularisation.
 
     Parameters
@@ -55,8 +72,10 @@ def plan(read: Reader, shape: tuple[int, int], factor: int, instrument: Instrume
     shape : (int, int)
     factor : int
     instrument : Instrument
-    method : {"bicubic", "wiener", "tv"}
+    method : str
     device : str
+    prior, samples, seed
+        Of the learned methods: see `learned_block.Setting`.
 
     Returns
     -------
@@ -75,32 +94,73 @@ def plan(read: Reader, shape: tuple[int, int], factor: int, instrument: Instrume
     _, left = solvers.wiener_weights(op, prior_variance(op, spectrum), spectrum.sigma)
     share = 1.0 if method == "bicubic" else float(left.mean())
     strength = _tv_strength(op, windows[:4], offset, spectrum, share) if method == "tv" else 0.0
-    return Plan(factor, instrument, method, offset, spectrum, errors, strength, share, device)
+    found = Plan(factor, instrument, method, offset, spectrum, errors, strength, share, device)
+    if method not in learned_block.DEFAULT_PRIOR:
+        return found
+    median, scale = robust_range(np.stack(windows))
+    setting = learned_block.Setting(
+        method,
+        prior,
+        offset,
+        median - offset,
+        UNIT_SCALES * scale,
+        spectrum.sigma,
+        float((errors.noise + errors.model).mean().sqrt()),
+        samples,
+        seed,
+        device,
+        instrument,
+    )
+    op, weights = _tools(found, windows[0].shape)
+    share, objective = learned_block.residual_dof(
+        learned_block.solver(replace(setting, samples=0)),
+        lambda y: solvers.wiener(op, y, weights),
+        op,
+        [torch.from_numpy(w.astype(np.float32) - np.float32(offset)).to(device) for w in windows[:3]],
+        spectrum.sigma,
+    )
+    return replace(found, left=share, learned=setting, objective=objective)
 
 
 def block_solver(plan: Plan) -> Solver:
-    """The solution of one block: (rows, columns) with NaN -> (3, f rows, f columns) float32: image, std, data_share."""
+    """The solution of one block: (rows, columns) with NaN -> (bands, f rows, f columns) float32, see `bands`."""
     tools = lru_cache(maxsize=16)(lambda shape: _tools(plan, shape))
+    sharpen = learned_block.solver(plan.learned) if plan.learned else None
+    names = bands(plan.method)
 
     def solve(block: np.ndarray) -> np.ndarray:
         hole = ~np.isfinite(block)
         if hole.all():
-            return np.full((3, *(n * plan.factor for n in block.shape)), np.nan, np.float32)
+            return np.full((len(names), *(n * plan.factor for n in block.shape)), np.nan, np.float32)
         y = torch.from_numpy(fill(block, hole).astype(np.float32) - np.float32(plan.offset))
         op, weights = tools(block.shape)
         there = y.to(plan.device)
+        errors, raw = None, []
         if plan.method == "bicubic":
             x = solvers.bicubic(y, plan.factor)
         else:
             x = solvers.wiener(op, there, weights)
             if plan.method == "tv":
                 x = solvers.tv(op, there, plan.tv_strength, x)
-        out = np.stack([t.cpu().numpy() for t in (x + plan.offset, *maps(y, plan.precision, plan.factor))])
+            elif sharpen is not None:
+                solution = sharpen(op, there, x)
+                x = solution.image
+                if solution.samples is not None:
+                    errors = learned_block.sampled_maps(solution, y, plan.precision, plan.factor)
+                if solution.raw is not None:
+                    raw = [solution.raw + plan.offset]
+        errors = maps(y, plan.precision, plan.factor) if errors is None else errors
+        out = np.stack([t.cpu().numpy() for t in (x + plan.offset, *errors, *raw)])
         if hole.any():
             out[:, _enlarge(hole, plan.factor)] = np.nan
         return out
 
     return solve
+
+
+def bands(method: str) -> tuple[str, ...]:
+    """Names of what `block_solver` gives."""
+    return ("image", "std", "data_share", *(("raw",) if method == "net" else ()))
 
 
 def _tools(plan: Plan, shape: tuple[int, int]) -> tuple[Operator, torch.Tensor]:
@@ -191,7 +251,10 @@ def chi2(
         inner = np.zeros_like(use)
         inner[r0 - window[0] : r1 - window[0], c0 - window[2] : c1 - window[2]] = True
         use &= inner
-        total += float(np.square(again[use] - y[use], dtype=np.float64).sum())
+        square = np.square(again - y, dtype=np.float64)
+        if (ratio := noise_ratio(torch.from_numpy(np.nan_to_num(y)), plan.instrument, plan.offset)) is not None:
+            square /= ratio.numpy()
+        total += float(square[use].sum())
         count += int(use.sum())
     return total / (plan.spectrum.sigma**2 * plan.left * count) if count else float("nan")
 

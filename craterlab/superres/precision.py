@@ -97,6 +97,12 @@ def precision(factor: int, instrument: Instrument, spectrum: Spectrum, *, linear
     return Precision(noise, model, *terms(detail), spectrum, instrument)
 
 
+def detail_band(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """What of a fine image (..., f rows, f columns) is shorter than four coarse pixels."""
+    fy, fx = (torch.arange(n, device=x.device) * factor / (2.0 * n) for n in x.shape[-2:])
+    return idct2((torch.hypot(fy[:, None], fx[None, :]) > _DETAIL).to(x) * dct2(x))
+
+
 def local_power(y: torch.Tensor, p: Precision, factor: int) -> torch.Tensor:
     """Power of the terrain around each coarse pixel relative to the scene's spectrum, (rows, columns), within 0.1..100.
 

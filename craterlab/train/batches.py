@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..detect.normalise import normalise, robust_range
 from ..detect.targets import encode
+from ..normalise import normalise, robust_range
 from .sets import Source
 
 WINDOW = 256

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..detect.normalise import normalise, robust_range
 from ..errors import CraterlabError
 from ..instruments import Instrument
 from ..nn.denoiser import UNIT_SCALES
-from ..superres.forward import forward, operator
+from ..normalise import normalise, robust_range
+from ..superres.forward import dct2, forward, operator
 from ..superres.prior import Spectrum, prior_variance
 from ..superres.solvers import wiener, wiener_weights
 from .batches import relight
@@ -25,6 +25,7 @@ from .sets import check_may_train, read_band
 PATCH = 144  # a multiple of 8 for the network and of 2, 3 and 4 for the factors
 SHARES = {"nac": 0.28, "mc11e": 0.18, "themis": 0.12, "gld100": 0.05}  # the rest is simulated
 SCENES_A_FILE = 16
+MAX_SIGMA = 50 / 255
 _HELD_OUT_COLUMNS = 400  # of mc11e tiles; of the other sets whole images are kept back
 _KEEP_EVERY = 8
 
@@ -98,7 +99,7 @@ def load_sharp(folder: Path) -> list[Picture]:
 
 def draw_patch(pictures: Sequence[Picture], rng: np.random.Generator) -> np.ndarray:
     """A random patch (PATCH, PATCH) float32, about 0..1: place, scale, turn, contrast and level are drawn."""
-    p = pictures[rng.integers(len(pictures))]
+    p = pictures[int(rng.integers(len(pictures)))]
     rows, cols = p.image.shape
     shrink = 1.0 if rng.uniform() < 0.5 else rng.uniform(1.0, 2.5)
     side = int(min(round(PATCH * shrink), rows, cols))
@@ -107,7 +108,7 @@ def draw_patch(pictures: Sequence[Picture], rng: np.random.Generator) -> np.ndar
     if p.pixel_size_m:
         patch = relight(np.ascontiguousarray(patch), p.pixel_size_m, rng)
         patch = unit_range(patch)
-    patch = np.rot90(patch, rng.integers(4))
+    patch = np.rot90(patch, int(rng.integers(4)))
     if rng.uniform() < 0.5:
         patch = patch.T
     x = torch.from_numpy(np.ascontiguousarray(patch))[None, None]
@@ -131,22 +132,35 @@ def draw_batch(
     return torch.from_numpy(np.stack(out))[:, None]
 
 
+def noisy(clean: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches with white noise, and its sigma (n,), up to 50/255 and more often small."""
+    sigma = torch.from_numpy(MAX_SIGMA * rng.uniform(0.02, 1.0, len(clean)).astype(np.float32) ** 2)
+    return clean + sigma[:, None, None, None] * torch.from_numpy(
+        rng.standard_normal(tuple(clean.shape), dtype=np.float32)
+    ), sigma
+
+
 def degraded(clean: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the direct network is given: patches seen through a camera drawn for the batch and brought back by the
-    Wiener filter, (n, 1, PATCH, PATCH), and the error expected of it, (n,)."""
-    factor = int(rng.choice((2, 3, 4)))
+    """Patches seen through a camera drawn for the batch and brought back by the Wiener filter, (n, 1, PATCH, PATCH),
+    and the error expected of it, (n,).
+
+    The filter gets the noise wrong by a third or so, a spectrum that is only about right, and a rough idea of its own
+    error, as in use.
+    """
+    factor = int(rng.choice((2, 2, 3, 4)))
     camera = Instrument("drawn", psf_sigma_px=float(rng.uniform(0.3, 0.8)))
     op = operator((PATCH // factor, PATCH // factor), factor, camera)
-    found, errors = [], []
+    shape = prior_variance(op, Spectrum(1.0, float(rng.uniform(2.3, 3.3)), 0.0, "instrument"))
+    known = slice(PATCH // 10, None)  # the longest waves say nothing about the short ones
+    found = []
     for x in clean[:, 0]:
-        sigma = 0.5 / float(np.exp(rng.uniform(np.log(15), np.log(300))))
+        sigma = 0.4 / float(np.exp(rng.uniform(np.log(15), np.log(300))))
         y = forward(op, x)
         y = y + sigma * torch.from_numpy(rng.standard_normal(tuple(y.shape), dtype=np.float32))
-        middle = y.mean()
-        shape = prior_variance(op, Spectrum(1.0, 2.75, sigma, "instrument"))
-        shape[0, 0] = 0.0
-        prior = shape * (float(x.var(correction=0)) * x.numel() / float(shape.sum()))
-        weights, _ = wiener_weights(op, prior, sigma)
+        middle, believed = y.mean(), sigma * float(np.exp(rng.normal(-0.1, 0.3)))
+        level = float((dct2(x).double().square() / shape)[known, known].mean())
+        weights, _ = wiener_weights(op, level * shape, believed)
         found.append(wiener(op, y - middle, weights) + middle)
-        errors.append(float((prior * (1 - weights.double() * op.gain.double())).mean()) ** 0.5)
-    return torch.stack(found)[:, None], torch.tensor(errors)
+    given = torch.stack(found)[:, None]
+    errors = (given - clean).square().mean((1, 2, 3)).sqrt()
+    return given, errors * torch.from_numpy(np.exp(rng.normal(0, 0.3, len(clean))).astype(np.float32))

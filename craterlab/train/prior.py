@@ -24,11 +24,11 @@ from .patches import (
     draw_patch,
     load_pictures,
     load_sharp,
+    noisy,
     render_sharp,
 )
 
 KINDS = ("prior", "prior-gs", "superres-net")
-MAX_SIGMA = 50 / 255
 _CHECK_SIGMAS = (2 / 255, 5 / 255, 15 / 255, 50 / 255)
 
 
@@ -148,13 +148,16 @@ def train_prior(
 def _loss(
     net: Denoiser, kind: str, clean: torch.Tensor, rng: np.random.Generator, device: torch.device
 ) -> torch.Tensor:
-    """Mean logarithm of the mean square error, so that every noise level counts alike (up to 10/log 10, the PSNR)."""
-    if kind == "superres-net":
-        given, sigma = degraded(clean, rng)
-    else:
-        sigma = torch.from_numpy(MAX_SIGMA * rng.uniform(0.02, 1.0, len(clean)).astype(np.float32) ** 2)
-        noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
-        given = clean + sigma[:, None, None, None] * noise
+    """Mean logarithm of the mean square error, so that every noise level counts alike (up to 10/log 10, the PSNR).
+
+    The denoiser sees white noise in one half of the batch and what the Wiener filter leaves in the other: both are
+    errors of known size, and in plug-and-play it meets both.
+    """
+    given, sigma = (degraded if kind == "superres-net" else noisy)(clean, rng)
+    if kind == "prior":
+        half = len(clean) // 2
+        other = degraded(clean[half:], rng)
+        given, sigma = torch.cat([given[:half], other[0]]), torch.cat([sigma[:half], other[1]])
     clean, given, sigma = clean.to(device), given.to(device), sigma.to(device)
     if kind == "prior-gs":
         # Through a gradient in bf16 the small noise levels drown; float32 here.
@@ -176,14 +179,20 @@ def _check(net: Denoiser, kind: str, pictures: list[Picture], device: torch.devi
     def psnr(given: torch.Tensor, sigma: torch.Tensor) -> float:
         with torch.no_grad():
             found = model(given.to(device), sigma.to(device)).cpu()
-        return float(-10 * (found - clean).square().mean((1, 2, 3)).log10().mean())
+        return psnr_between(found, clean)
 
+    parts = [degraded(clean[i : i + 4], rng) for i in range(0, len(clean), 4)]  # a camera for every four
+    given, sigma = (torch.cat(p) for p in zip(*parts, strict=True))
+    out = {"psnr_wiener": psnr_between(given, clean), "psnr_sharp": psnr(given, sigma)}
     if kind == "superres-net":
-        given, sigma = degraded(clean, rng)
-        before = float(-10 * (given - clean).square().mean((1, 2, 3)).log10().mean())
-        return {"psnr": psnr(given, sigma), "psnr_given": before}
+        return out
     noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
-    return {f"psnr_{255 * s:.0f}": psnr(clean + s * noise, torch.full((24,), s)) for s in _CHECK_SIGMAS}
+    return out | {f"psnr_{255 * s:.0f}": psnr(clean + s * noise, torch.full((24,), s)) for s in _CHECK_SIGMAS}
+
+
+def psnr_between(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Mean PSNR (dB, peak 1) of patches (n, 1, rows, columns)."""
+    return float(-10 * (a - b).square().mean((1, 2, 3)).log10().mean())
 
 
 def _save(

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..detect.normalise import normalise, robust_range
 from ..errors import CraterlabError
+from ..normalise import normalise, robust_range
 from .simulated import sharpened
 
 

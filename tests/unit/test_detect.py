@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import craterlab as cl
 from craterlab.detect.decode import decode
 from craterlab.detect.merge import SAME_CRATER_IOU, keep_best
-from craterlab.detect.normalise import robust_range
+from craterlab.normalise import robust_range
 from craterlab.detect.targets import encode, loss
 from craterlab.match import circle_iou
 from craterlab.nn.craternet import HALO, CraterNet

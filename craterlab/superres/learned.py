@@ -1,0 +1,213 @@
+"""Solvers with a learned prior, on one block: plug-and-play, its gradient-step form, and the network of one pass.
+
+All work in the prior's unit: the scene's median at 0.5 and six robust standard deviations to 1 (see
+`craterlab.nn.denoiser`); the block, the noise and the result are scaled alike, so nothing depends on the unit of the
+image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from craterlab.nn.denoiser import GradientDenoiser
+
+from .consistency import project, proximal, proximal_weighted
+from .forward import Operator, forward
+
+Denoise = Callable[[torch.Tensor, float], torch.Tensor]
+
+# Chosen on train images (craterlab.bench.superres, split train), never on dev.
+ITERATIONS = 8
+STRENGTH = 0.23  # lambda of Zhang et al. 2021: the weight of the prior
+GS_STRENGTH, GS_LEVEL = 0.5, 1.0  # the same of the gradient-step form, and its one noise level over that error
+WIDEST = 2.0  # first noise level of the schedule over the expected error of the Wiener start
+
+
+def plug_and_play(
+    op: Operator,
+    y: torch.Tensor,
+    start: torch.Tensor,
+    sigma: float,
+    start_error: float,
+    denoise: Denoise,
+    *,
+    relative: torch.Tensor | None = None,
+    iterations: int = ITERATIONS,
+    strength: float = STRENGTH,
+    widest: float = WIDEST,
+) -> torch.Tensor:
+    """Half-quadratic splitting with a denoiser as the proximal map of the prior (Zhang et al. 2021, IEEE Trans. PAMI
+    44, 6360: DPIR).
+
+    Parameters
+    ----------
+    op : Operator
+    y : torch.Tensor, (rows, columns)
+        In the prior's unit, 0.5 at the middle.
+    start : torch.Tensor, (f rows, f columns)
+        First iterate: the Wiener solution.
+    sigma : float
+        Noise of y.
+    start_error : float
+        Expected 1-sigma error of `start`; the schedule begins above it.
+    denoise : callable
+        ``denoise(x, sigma)`` on (f rows, f columns).
+    relative : torch.Tensor, (rows, columns), optional
+        Variance of the noise over its mean where it differs from pixel to pixel.
+    iterations : int
+    strength : float
+        Weight of the prior.
+
+    Returns
+    -------
+    torch.Tensor, (f rows, f columns)
+        The last step is the one towards the data.
+
+    Notes
+    -----
+    Noise levels fall evenly in the logarithm from ``widest * start_error`` to the noise; at each, the denoised image
+    is drawn to the data by the exact proximal step with alpha = strength sigma^2 / level^2.
+    """
+    x = start
+    for level in schedule(sigma, start_error, iterations, widest):
+        x = denoise(x, level)
+        alpha = strength * (sigma / level) ** 2
+        x = proximal(op, y, x, alpha) if relative is None else proximal_weighted(op, y, x, alpha, relative)
+    return x
+
+
+def schedule(sigma: float, start_error: float, iterations: int, widest: float) -> list[float]:
+    """Noise levels of the prior, falling evenly in the logarithm; none below 0.2/255, where it was not trained."""
+    first = max(widest * start_error, 1.0 / 255)
+    last = min(max(sigma, 0.2 / 255), first)
+    return [float(v) for v in np.geomspace(min(first, 50 / 255), last, iterations)]
+
+
+def gradient_step(
+    op: Operator,
+    y: torch.Tensor,
+    start: torch.Tensor,
+    sigma: float,
+    denoiser: GradientDenoiser,
+    start_error: float,
+    *,
+    strength: float = GS_STRENGTH,
+    wide: float = GS_LEVEL,
+    iterations: int = 20,
+    tolerance: float = 1e-5,
+) -> tuple[torch.Tensor, list[float]]:
+    """Proximal gradient descent on a written-down objective (Hurault et al. 2022, ICLR: GS-PnP).
+
+    Parameters
+    ----------
+    op, y, start, sigma
+        As for `plug_and_play`.
+    denoiser : GradientDenoiser
+        Gives the potential g and its gradient.
+    start_error : float
+        Expected 1-sigma error of `start`.
+    strength : float
+        Weight of the prior.
+    wide : float
+        Noise level of the denoiser over `start_error`; fixed, since the objective belongs to it.
+    iterations : int
+        At most; it stops where the objective changes by less than `tolerance` of itself.
+
+    Returns
+    -------
+    x : torch.Tensor, (f rows, f columns)
+    objective : list of float
+        g(x) + |A x - y|^2 level^2 / (2 strength sigma^2) at the start and after each step; it never rises: a step that
+        does not lower it enough is halved (sufficient decrease, their equation 18).
+    """
+    level = schedule(sigma, start_error, 2, wide)[0]
+    weight = (level / sigma) ** 2 / strength
+
+    def data(x: torch.Tensor) -> float:
+        return 0.5 * weight * float((forward(op, x) - y).square().sum())
+
+    x, tau = start, 1.0
+    g, slope = _potential(denoiser, x, level)
+    objective = [g + data(x)]
+    for _ in range(iterations):
+        while True:
+            z = proximal(op, y, x - tau * slope, 1.0 / (weight * tau))
+            g, steeper = _potential(denoiser, z, level)
+            value = g + data(z)
+            if value <= objective[-1] - 0.1 / tau * float((z - x).square().sum()) or tau < 1e-3:
+                break
+            tau *= 0.5
+        if value > objective[-1]:
+            break
+        x, slope = z, steeper
+        objective.append(value)
+        if objective[-2] - value < tolerance * abs(value):
+            break
+    return x, objective
+
+
+def _potential(denoiser: GradientDenoiser, x: torch.Tensor, level: float) -> tuple[float, torch.Tensor]:
+    value, slope = denoiser.gradient(x[None, None], level)
+    return float(value), slope[0, 0]
+
+
+def direct(
+    op: Operator, y: torch.Tensor, start: torch.Tensor, sigma: float, start_error: float, denoise: Denoise
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One pass of a network over the Wiener solution: as it comes, and projected onto the images that agree with y."""
+    raw = denoise(start, start_error)
+    return project(op, y, raw, sigma), raw
+
+
+def posterior_samples(
+    op: Operator,
+    y: torch.Tensor,
+    start: torch.Tensor,
+    sigma: float,
+    start_error: float,
+    denoise: Denoise,
+    *,
+    samples: int,
+    generator: torch.Generator,
+    iterations: int = 10,
+    widest: float = WIDEST,
+) -> torch.Tensor:
+    """Images that agree with the data and look like the prior's, drawn by noise annealing in which every denoised image
+    is drawn anew from its Gaussian posterior given the data (Zhang et al. 2025, CVPR: DAPS; the data step of Zhu et
+    al. 2023, DiffPIR, with its noise).
+
+    Parameters
+    ----------
+    op, y, start, sigma, start_error, denoise
+        As for `plug_and_play`.
+    samples : int
+    generator : torch.Generator
+        Of the processor, so that a block draws the same on every device.
+
+    Returns
+    -------
+    torch.Tensor, (samples, f rows, f columns)
+
+    Notes
+    -----
+    At noise level s the clean image given the noisy one is taken as N(D(x), r^2), r = s e / sqrt(s^2 + e^2)
+    with e = `start_error`; it meets the data through an exact draw (perturb both, then the proximal step with alpha =
+    sigma^2 / r^2), which is the projection of every step; then noise of the next level is added.
+    """
+    levels = schedule(sigma, start_error, iterations, widest)
+    out = []
+
+    def noise(like: torch.Tensor) -> torch.Tensor:
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    for _ in range(samples):
+        x = start
+        for level in levels:
+            clean = denoise(x + level * noise(x), level)
+            spread = level * start_error / (level**2 + start_error**2) ** 0.5
+            x = proximal(op, y + sigma * noise(y), clean + spread * noise(x), (sigma / spread) ** 2)
+        out.append(x)
+    return torch.stack(out)
