@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from ..instruments import Instrument
 from .superres_images import camera, degrade, off, psnr, sharpen, ssim, truths
 
 WRONG = (0.7, 1.0, 1.3)  # width of the PSF given to the solver over that of the camera
@@ -33,7 +35,8 @@ def likeness(
     list of dict
         instrument, factor, snr, set, method, images, and means over the images: psnr (dB, peak 255), ssim, chi2
         (as `superres` says it, with the noise it found) with chi2_low and chi2_high, noise_ratio (noise found over
-        noise put in).
+        noise put in). A method that projects its result on the data has a second row, its name with ``-raw``, of the
+        image before.
     """
     from ..progress import progress_bar
 
@@ -50,15 +53,30 @@ def likeness(
                             for method in methods:
                                 bar.set_postfix_str(f"{name} {truth.path.stem} x{factor} {method}")
                                 made = sharpen(seen, factor, method, camera(seen_by), device=device)
-                                cells[seen_by, factor, snr, name, method].append(
-                                    _measures(made, truth.values, float(truth.values.mean()) / snr)
-                                )
+                                key, noise = (seen_by, factor, snr, name, method), float(truth.values.mean()) / snr
+                                cells[key].append(_measures(made, truth.values, noise))
+                                if "raw" in made:
+                                    again = _before_projection(made, seen, camera(seen_by))
+                                    cells[*key[:-1], f"{method}-raw"].append(_measures(again, truth.values, noise))
                 rows += [_row(key, values) for key, values in cells.items()]
                 bar.update()
     return sorted(rows, key=lambda r: (instruments.index(r["instrument"]), r["factor"], -r["snr"]))
 
 
-def _measures(made: Any, truth: np.ndarray, noise: float) -> tuple[float, ...]:
+def _before_projection(made: xr.Dataset, seen: np.ndarray, known: Instrument) -> xr.Dataset:
+    """The result as it left the network, with the chi-square of that image on the same terms."""
+    import torch
+
+    from ..superres.forward import forward, operator
+
+    factor, sigma = int(made.attrs["factor"]), float(made.attrs["noise_sigma"])
+    raw = made["raw"].values
+    again = forward(operator((seen.shape[0], seen.shape[1]), factor, known), torch.from_numpy(raw)).numpy()
+    fit = float(np.square(again - seen, dtype=np.float64).mean()) / (sigma**2 * float(made.attrs["residual_dof"]))
+    return made.assign(image=made["raw"]).assign_attrs(chi2=fit)
+
+
+def _measures(made: xr.Dataset, truth: np.ndarray, noise: float) -> tuple[float, ...]:
     image = made["image"].values
     return psnr(image, truth), ssim(image, truth), float(made.attrs["chi2"]), float(made.attrs["noise_sigma"]) / noise
 

@@ -13,10 +13,9 @@ import xarray as xr
 from rasterio import open as open_raster
 
 from craterlab import CraterlabError, cli
-from craterlab.bench import bench_superres, format_tables, superres_coverage, superres_invented
-from craterlab.bench.superres_images import camera, degrade, off, psnr, ssim, truths
+from craterlab.bench import bench_superres, format_tables, superres_coverage, superres_invented, superres_likeness
+from craterlab.bench.superres_images import camera, degrade, off, psnr, sharpen, ssim, truths
 from craterlab.bench.superres_invented import invented, terrains
-from craterlab.bench.superres_likeness import wrong_instrument
 from craterlab.bench.superres_times import peak_mib, scenery, times
 from craterlab.bench.superres_yield import Detections, at_precision, crater_yield, unmatched
 
@@ -251,10 +250,26 @@ def test_the_rough_half_is_where_the_truth_is():
 
 
 def test_a_wrong_psf_costs_and_shows(folder):
-    rows = wrong_instrument(folder, ["hrsc"], "train", QUICK, progress=False)
+    rows = superres_likeness.wrong_instrument(folder, ["hrsc"], "train", QUICK, progress=False)
     gain = {r["psf"]: r["ahead"] for r in rows}
     assert [r["method"] for r in rows] == ["wiener"] * 3
     assert gain[1.0] >= max(gain[0.7], gain[1.3]) > 0
+
+
+def test_a_result_is_measured_before_its_projection_too(folder, monkeypatch):
+    """A method whose raw image is off by a level that the projection takes away."""
+
+    def direct(seen, factor, method, known, **options):
+        made = sharpen(seen, factor, "wiener", known, device=None)
+        return made.assign(raw=made["image"] + 3)
+
+    monkeypatch.setattr(superres_likeness, "sharpen", direct)
+    options = {"instruments": ["generic"], "factors": [2], "snrs": (100.0,), "progress": False}
+    after, before = superres_likeness.likeness(folder, ["nac"], "train", ["net"], **options)
+    assert (after["method"], before["method"]) == ("net", "net-raw")
+    assert after["psnr"] > before["psnr"] + 0.5
+    assert 0.8 < after["chi2"] < 1.25
+    assert before["chi2"] > after["chi2"] + 1
 
 
 def test_times_come_from_a_process_of_their_own():
