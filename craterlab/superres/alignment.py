@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WHOLE = 1536  # pixels: frames up to this side are registered whole, larger ones by windows
 _WINDOW = 768
 _SAME_PIXELS = 0.5  # pixels by which a georeferenced frame may deviate from a pure shift over the overlap
-_EDGE = 2  # pixels along the first frame's edge that only the first frame has a say in
+_EDGE = 1  # pixels along the first frame's edge that only the first frame has a say in
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,8 @@ def _register(read: Reader, grid: Grid, read_other: Reader, other: Grid) -> Regi
         if isinstance(told, str):
             return Registration((np.nan, np.nan), np.nan, 0.0, False, told)
         near = told
-    elif None not in (sizes := (grid.pixel_size_m, other.pixel_size_m)) and not np.isclose(*sizes, rtol=5e-3):
-        told = f"its pixels are {sizes[1]:g} m wide, those of the first frame {sizes[0]:g} m"
+    elif grid.pixel_size_m and other.pixel_size_m and not np.isclose(other.pixel_size_m, grid.pixel_size_m, rtol=5e-3):
+        told = f"its pixels are {other.pixel_size_m:g} m wide, those of the first frame {grid.pixel_size_m:g} m"
         return Registration((np.nan, np.nan), np.nan, 0.0, False, told)
     longest = max(*grid.shape, *other.shape)
     if longest <= _WHOLE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,9 +23,8 @@ from .shifted import Frames, Shift, diagonal, frames, gather, observe
 Denoise = Callable[[torch.Tensor, float], torch.Tensor]
 
 STRENGTH = 0.23  # weight of the learned prior (Zhang et al. 2021)
-# Weight of the bilateral total variation at factor 1. Chosen on simulated terrain and on crops of train images (nac,
-# mc11e, hrsc, ohrc), 4 and 8 frames, SNR 40 and 100: the best PSNR is at 0.1 to 0.5, and more leaves larger residuals.
-BTV_STRENGTH = 0.16
+_BTV_STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # of the bilateral total variation, tried by `btv_strength`
+_BTV_DEFAULT = 0.05  # where there is no second frame to try it on
 _TOLERANCE = 1e-4  # of the right-hand side, where conjugate gradients stop
 _SOFT = 1.0  # residual over its scale below which an L1 term is quadratic: noise is averaged, outliers are not
 _WINDOW, _DECAY = 2, 0.6  # of the bilateral total variation: P and alpha
@@ -191,7 +190,7 @@ def _least_squares(
 
 
 def farsiu(
-    s: Stack, start: torch.Tensor, *, scale: float | None = None, strength: float | None = None, iterations: int = 40
+    s: Stack, start: torch.Tensor, strength: float, *, scale: float | None = None, iterations: int = 40
 ) -> torch.Tensor:
     """The fine image of least absolute residuals under bilateral total variation (Farsiu et al. 2004).
 
@@ -200,10 +199,10 @@ def farsiu(
     s : Stack
     start : torch.Tensor, (f rows, f columns)
         First iterate, image units. The objective is convex: it does not matter to the result.
+    strength : float
+        Weight of the prior over that of the data, > 0; see `btv_strength`.
     scale : float, optional
         t, the mean difference of neighbours, see `roughness`; default that of these frames.
-    strength : float, optional
-        Weight of the prior over that of the data, > 0; default 0.16 / factor^2.
     iterations : int
 
     Returns
@@ -218,8 +217,6 @@ def farsiu(
     momentum that starts anew when the objective rises (Nesterov 1983; O'Donoghue & Candes 2015, Found. Comput. Math.
     15, 715).
     """
-    if strength is None:
-        strength = BTV_STRENGTH / s.op.factor**2
     scale = max(roughness(s) if scale is None else scale, 1e-6 * float(s.data.abs().max()), 1e-30)
     root = s.weight.sqrt()
     fy, fx = (torch.arange(n, dtype=torch.float32, device=s.data.device) * (torch.pi / n) for n in s.op.fine_shape)
@@ -286,6 +283,51 @@ def _rounded(u: torch.Tensor) -> tuple[float, torch.Tensor]:
     """sum |u|, rounded off below `_SOFT`, and its slope."""
     size = (u.square() + _SOFT**2).sqrt_()
     return float(size.sum() - _SOFT * u.numel()), u / size
+
+
+def btv_strength(s: Stack, spectrum: Spectrum, scale: float) -> float:
+    """Weight of the bilateral total variation under which the frames foretell one another best.
+
+    Parameters
+    ----------
+    s : Stack
+        A part of the scene is enough.
+    spectrum : Spectrum
+    scale : float
+        As for `farsiu`.
+
+    Returns
+    -------
+    float
+        Of the weights tried, with a parabola through the best and its neighbours.
+
+    Notes
+    -----
+    Cross-validation: up to three frames are left out in turn and compared with what the others show of them, by their
+    mean absolute residual, to which a frame that does not belong adds about the same under any weight.
+    """
+    count = len(s.data)
+    if count < 2:
+        return _BTV_DEFAULT
+    misses = np.zeros(len(_BTV_STRENGTHS))
+    for out in np.unique(np.linspace(0, count - 1, min(count, 3)).round().astype(int)):
+        weight = s.weight.clone()
+        weight[out] = 0.0
+        others = replace(s, weight=weight)
+        x = fuse(others, spectrum)
+        for i, strength in enumerate(_BTV_STRENGTHS):
+            x = farsiu(others, x, strength, scale=scale, iterations=20)
+            again = observe(s.op, dct2(x - s.level))[out]
+            misses[i] += float((s.weight[out].sqrt() * (again - s.data[out]).abs()).sum())
+    best = int(misses.argmin())
+    if best in (0, len(misses) - 1):
+        return _BTV_STRENGTHS[best]
+    left, middle, right = misses[best - 1 : best + 2]
+    move = 0.5 * (left - right) / max(left - 2 * middle + right, 1e-30)
+    ratio = (
+        _BTV_STRENGTHS[best + 1] / _BTV_STRENGTHS[best] if move > 0 else _BTV_STRENGTHS[best] / _BTV_STRENGTHS[best - 1]
+    )
+    return _BTV_STRENGTHS[best] * ratio ** float(move)
 
 
 def roughness(s: Stack) -> float:

@@ -25,7 +25,7 @@ from .alignment import Aligned, align, values_of
 from .blocks import HALO, Plan, core_size, fill, owned, plan
 from .consistency import noise_ratio
 from .forward import dct2
-from .joint import Denoise, Stack, farsiu, fuse, levels, roughness, stack
+from .joint import Denoise, Stack, btv_strength, farsiu, fuse, levels, roughness, stack
 from .precision import local_power
 from .precision_frames import FramesPrecision, frames_precision
 from .shifted import observe
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Method = Literal["farsiu", "pnp"]
-_SAMPLE = 128  # side (pixels) of the windows in which the roughness of the scene is measured
+_SAMPLE, _SAMPLES = 96, 3  # side (pixels) and number of the windows in which `farsiu` is set
 
 
 def solve(
@@ -135,7 +135,7 @@ class _Scene:
     plan: Plan  # of the first frame
     sigmas: tuple[float, ...]
     method: str
-    roughness: float  # the scale of the bilateral total variation
+    farsiu: tuple[float, float]  # weight and scale of the bilateral total variation
     denoise: Denoise | None
     unit: tuple[float, float]
     precision: Any  # numbers of the frames that have data -> FramesPrecision
@@ -166,8 +166,8 @@ def _measure(
     sample = np.concatenate([accepted[0].read((r, r + 1, 0, shape[1]))[0, ::step] for r in range(0, shape[0], step)])
     middle, scale = robust_range(sample)
     unit = (middle, UNIT_SCALES * scale)
-    scene = _Scene(accepted, shape, factor, first, tuple(sigmas), method, 0.0, denoise, unit, precision)
-    return replace(scene, roughness=_roughness(scene)) if method == "farsiu" else scene
+    scene = _Scene(accepted, shape, factor, first, tuple(sigmas), method, (1.0, 1.0), denoise, unit, precision)
+    return replace(scene, farsiu=_farsiu_setting(scene)) if method == "farsiu" else scene
 
 
 def _noise(frame: Aligned, first: Plan, shape: tuple[int, int]) -> float:
@@ -179,17 +179,20 @@ def _noise(frame: Aligned, first: Plan, shape: tuple[int, int]) -> float:
     return plan(frame.read, shape, first.factor, first.instrument, "wiener", first.device).spectrum.sigma
 
 
-def _roughness(scene: _Scene) -> float:
-    """Of windows all over the scene, so that every block weighs its prior alike."""
-    found = []
+def _farsiu_setting(scene: _Scene) -> tuple[float, float]:
+    """Weight and scale of the bilateral total variation, from windows all over the scene; every block has the same."""
+    parts = []
     for tile in tiles(scene.shape, _SAMPLE, 0):
-        rows, cols = ((n - 1) // _SAMPLE // 4 + 1 for n in scene.shape)
-        if tile.core[0] // _SAMPLE % rows or tile.core[2] // _SAMPLE % cols:
-            continue
         values = values_of(scene.accepted, tile.core, scene.shape)
-        if np.isfinite(values).any():
-            found.append(roughness(_stack(scene, values)[0]))
-    return float(np.mean(found)) if found else 0.0
+        parts.append((int(np.isfinite(values).sum()), tile.core))
+        if len(parts) > 4 * _SAMPLES:
+            parts = parts[::2]
+    parts = [p for p in parts if 2 * p[0] >= max(n for n, _ in parts)]
+    chosen = [parts[i][1] for i in np.unique(np.linspace(0, len(parts) - 1, _SAMPLES).round().astype(int))]
+    stacks = [_stack(scene, values_of(scene.accepted, window, scene.shape))[0] for window in chosen]
+    scale = float(np.mean([roughness(s) for s in stacks]))
+    strengths = [btv_strength(s, scene.plan.spectrum, scale) for s in stacks]
+    return float(np.exp(np.mean(np.log(strengths)))), scale
 
 
 def _stack(scene: _Scene, values: np.ndarray) -> tuple[Stack, tuple[int, ...]]:
@@ -257,7 +260,8 @@ def _run(scene: _Scene, progress: bool) -> tuple[np.ndarray, list[float], float]
 def _solve_block(scene: _Scene, s: Stack, used: tuple[int, ...]) -> torch.Tensor:
     spectrum = scene.plan.spectrum
     if scene.method == "farsiu":
-        return farsiu(s, fuse(s, spectrum), scale=scene.roughness)
+        strength, scale = scene.farsiu
+        return farsiu(s, fuse(s, spectrum), strength, scale=scale)
     if scene.denoise is None:
         return fuse(s, spectrum)
     p = scene.precision(used)

@@ -206,7 +206,7 @@ def test_what_does_not_belong_is_refused_with_a_reason(spoil, said):
 
 @pytest.mark.parametrize(("count", "snr"), [(4, 100), (8, 40)])
 def test_several_frames_beat_one(count, snr):
-    ground = terrain(224, 4)
+    ground = terrain(192, 4)
     shifts = random_shifts(count, 7)
     y = photograph(ground, shifts, snr)
     rng = np.random.default_rng(0)
@@ -235,11 +235,13 @@ def test_farsiu_withstands_a_frame_that_does_not_belong():
     y = photograph(ground, shifts, 60)
     y[3] = photograph(terrain(208, 50), [(0, 0)], 60)[0]
     s = joint.stack(y, shifts, 2, CAMERA, [1.7] * 5)
-    squares = joint.fuse(s, Spectrum(30.0, 3.0, 1.7, "image"))
-    robust = joint.farsiu(s, squares)
+    law = Spectrum(30.0, 3.0, 1.7, "image")
+    squares = joint.fuse(s, law)
+    strength = joint.btv_strength(s, law, joint.roughness(s))
+    robust = joint.farsiu(s, squares, strength)
     without = [0, 1, 2, 4]
     rest = joint.stack(y[without], [shifts[k] for k in without], 2, CAMERA, [1.7] * 4)
-    clean = joint.farsiu(rest, squares)
+    clean = joint.farsiu(rest, squares, strength)
     truth = inside(ground)
     assert psnr(robust.numpy(), truth) > psnr(squares.numpy(), truth) + 4.0
     assert psnr(robust.numpy(), truth) > psnr(clean.numpy(), truth) - 1.0
