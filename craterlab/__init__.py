@@ -25,15 +25,18 @@ if TYPE_CHECKING:
     from .instruments import Instrument, instruments
     from .scene import open_scene
     from .superres import superres
+    from .superres.audit import Audit, audit
 
 # public name -> module that holds it
 _HOME = {
     "Age": "dating",
+    "Audit": "superres.audit",
     "Body": "bodies",
     "Instrument": "instruments",
     "SFD": "dating",
     "age": "dating",
     "area_km2": "grid",
+    "audit": "superres.audit",
     "bodies": "bodies",
     "body": "bodies",
     "characterize": "characterize",
@@ -53,12 +56,14 @@ _MODULES = ("dating", "match", "plot", "simulate")
 __all__ = [
     "SFD",
     "Age",
+    "Audit",
     "Body",
     "CraterlabError",
     "Instrument",
     "__version__",
     "age",
     "area_km2",
+    "audit",
     "bodies",
     "body",
     "characterize",

@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--incidence", type=float, metavar="DEG", help="angle of the sun from the vertical")
     p.add_argument("--out", type=Path, metavar="DIR", help="default NAME-craters in the working folder")
     p.add_argument("--system", metavar="NAME", help="chronology system; default by body")
+    p.add_argument("--superres", default="wiener", metavar="METHOD", help="of super-resolution (default wiener)")
     p.add_argument("--no-superres", action="store_true", help="detect on the image as it is")
     p.add_argument("--threshold", type=float, metavar="P", help="least score to keep, 0..1; default the model's")
     p.add_argument(
@@ -137,12 +138,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(p)
 
     p = add("train", None, "Train a network.")
-    p = add(
-        "detect",
-        _train_detect,
-        "Train the detector, or go on where it stopped.",
-        p.add_subparsers(required=True, metavar="NAME", dest="train"),
+    trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
+    p = add("prior", _train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
+    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the image sets; without it on simulation alone")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
+    p.add_argument(
+        "--kind", default="prior", metavar="NAME", help="prior (default), prior-gs (gradient step) or superres-net"
     )
+    p.add_argument("--start", type=Path, metavar="FILE", help="weights to start from, of any kind")
+    p.add_argument("--steps", type=int, default=3800, metavar="N", help="length of the whole training (default 3800)")
+    p.add_argument("--rate", type=float, default=1e-3, metavar="R", help="first learning rate (default 0.001)")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
+    p.add_argument("--kernels", default="7,7,11", metavar="A,B,C", help="depth-wise kernels (default 7,7,11)")
+    p.add_argument("--scenes", type=int, default=640, metavar="N", help="simulated scenes to render (default 640)")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--device", default="cpu")
+    p = add("detect", _train_detect, "Train the detector, or go on where it stopped.", trainings)
     p.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
     )
@@ -189,7 +200,7 @@ def _run(args: argparse.Namespace) -> None:
         incidence_deg=args.incidence,
         out=args.out,
         system=args.system,
-        superres=not args.no_superres,
+        superres=not args.no_superres and args.superres,
         threshold=args.threshold,
         min_diameter_px=args.min_diameter_px,
         model=args.model,
@@ -277,6 +288,29 @@ def _bench_superres(args: argparse.Namespace) -> None:
         on_part=None if args.json is None else lambda part: write_json(args.json, part),
     )
     print(format_tables(result))
+
+
+def _train_prior(args: argparse.Namespace) -> None:
+    from .train.prior import train_prior
+
+    try:
+        a, b, c = (int(k) for k in args.kernels.split(","))
+    except ValueError:
+        raise CraterlabError(f"--kernels is {args.kernels!r}; wanted three odd numbers such as 7,7,11") from None
+    weights = train_prior(
+        args.data,
+        args.out,
+        kind=args.kind,
+        steps=args.steps,
+        minutes=args.minutes,
+        lr=args.rate,
+        kernels=(a, b, c),
+        scenes=args.scenes,
+        start=args.start,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(weights)
 
 
 def _train_detect(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def superres(
     uncertainty: bool = False,
     device: str | None = None,
     seed: int = 0,
+    fit_psf: bool = False,
     pixel_size: float | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
@@ -44,26 +46,38 @@ def superres(
 
     Parameters
     ----------
-    scene_or_scenes : Dataset, DataArray, array (rows, columns), or a list of one of them
-        The observation; NumPy-backed, lazily read or Dask-backed. NaN is nodata.
+    scene_or_scenes : Dataset, DataArray, array (rows, columns), or a list of them
+        The observation; NumPy-backed, lazily read or Dask-backed. NaN is nodata. A list holds frames of one place: they
+        are registered, and the fine image that all of them saw is solved for (see
+        `craterlab.superres.multiframe.reconstruct`); the first gives the grid.
     factor : {2, 3, 4}
         Fine pixels per pixel and axis.
-    method : {"wiener", "tv", "bicubic"}
-        ``wiener``: closed-form minimum mean-square estimate with a power-law prior fitted to the scene. ``tv``: total
-        variation, which keeps edges and flattens texture; its weight is set so that the residual is as large as it
-        should be. ``bicubic``: interpolation, which undoes no blur; the yardstick.
+    method : {"pnp", "pnp-gs", "net", "tv", "wiener", "bicubic"}
+        ``pnp``: plug-and-play, a learned denoiser as the prior and the camera in closed form, in turns (half-quadratic
+        splitting). ``pnp-gs``: the same with a denoiser that is the gradient of a function, so that the objective is
+        known and falls (attr ``objective``, of sample windows); slow. ``net``: one pass of a network over the Wiener
+        solution, then projected onto the images that agree with the data; for comparison. ``wiener``: closed-form
+        minimum mean-square estimate with a power-law prior fitted to the scene. ``tv``: total variation, which keeps
+        edges and flattens texture; its weight is set so that the residual is as large as it should be. ``bicubic``:
+        interpolation, which undoes no blur; the yardstick. For several frames ``"pnp"``, or ``"farsiu"``: least
+        absolute residuals with bilateral total variation, robust to what moved.
     instrument : str or Instrument, optional
         Default: the scene's own (attr ``instrument``) where craterlab knows it, else ``"generic"``. The PSF is in
         pixels of this image, which is right at the sampling of the camera; pass an `Instrument` for a product that
         was resampled.
-    prior : None
-        Reserved for the learned prior.
+    prior : optional
+        For the learned methods: the path of other weights, or a denoiser of deepinv's signature,
+        ``denoiser(x, sigma)`` with x (n, 1, rows, columns) in 0..1.
     uncertainty : bool
-        Accepted for all methods: the error map here is analytic and always computed.
+        For the learned methods: `std` and `data_share` from posterior samples (about ten times the time). Else, and for
+        the others always, they are analytic.
     device : str, optional
-        Where the blocks are solved; default the processor, on which these methods are fast.
+        Where the blocks are solved; default a GPU for the learned methods when there is one, else the processor.
     seed : int
-        No effect on these methods, which draw nothing at random.
+        Of the posterior samples; nothing else is random.
+    fit_psf : bool
+        Measure the width of the PSF in the image (a Gaussian; attrs ``psf_sigma_px``, ``psf_error_px``) instead of
+        taking the instrument's.
     pixel_size : float, optional
         Metres per pixel of a plain array.
     progress : bool
@@ -78,11 +92,13 @@ def superres(
             In the unit of the input; a constant stays that constant.
         std : (y, x) float32
             1-sigma of `image`, same unit: propagated noise plus what the prior leaves open, scaled by the local
-            roughness. Exact for ``wiener`` and ``bicubic`` under the fitted spectrum; for ``tv``, which has no closed
-            form, that of ``wiener``.
+            roughness. Exact for ``wiener`` and ``bicubic`` under the fitted spectrum; for the others, which have no
+            closed form, that of ``wiener``, unless `uncertainty` draws samples.
         data_share : (y, x) float32
             0..1, part of the variance of the detail (shorter than four input pixels) that the estimate determines; see
             `craterlab.superres.precision`.
+        raw : (y, x) float32
+            For ``net``: its output before the projection.
         dem and other 2-D layers : (y, x) float32
             Bicubic, when the scene has them.
 
@@ -95,15 +111,21 @@ def superres(
     Raises
     ------
     CraterlabError
-        A factor other than 2, 3, 4; an unknown method or instrument; several frames; a prior; an image without a
-        finite value.
+        A factor other than 2, 3, 4; an unknown method or instrument; frames of different places; a prior that does not
+        fit; an image without a finite value, or too smooth to measure a PSF in.
+
+    Warns
+    -----
+    UserWarning
+        `chi2` is outside 0.8 to 1.25; a frame that does not fit the others is left out.
 
     Notes
     -----
     Noise: taken from the instrument when it gives one, else estimated with the spectrum (Whittle
     likelihood, bounded by the robust second-difference estimate after Immerkaer 1996). Edges are reflective. Sources:
     Zhao et al. 2016, IEEE Trans. Image Process. 25, 3683 (closed form with decimation); Rudin, Osher & Fatemi 1992,
-    Physica D 60, 259 (total variation).
+    Physica D 60, 259 (total variation); Zhang et al. 2021, IEEE Trans. PAMI 44, 6360 (plug-and-play); Hurault et al.
+    2022, ICLR (gradient step); Farsiu et al. 2004, IEEE Trans. Image Process. 13, 1327 (several frames).
 
     Examples
     --------
@@ -116,12 +138,22 @@ def superres(
     from .learned_block import SAMPLES
 
     factor, method = _checked(factor, method, prior)
-    scene = as_scene(_single(scene_or_scenes), pixel_size=pixel_size)
+    if isinstance(scene_or_scenes, (list, tuple)):
+        if len(scene_or_scenes) > 1:
+            frames = [as_scene(s, pixel_size=pixel_size) for s in scene_or_scenes]
+            return _several(frames, factor, method, instrument, prior, device, progress)
+        (scene_or_scenes,) = scene_or_scenes or [None]
+    if method == "farsiu":
+        raise CraterlabError("superres: method 'farsiu' is for several frames: superres([scene1, scene2], ...).")
+    scene = as_scene(scene_or_scenes, pixel_size=pixel_size)
     camera = _camera(instrument, scene.attrs.get("instrument"))
     image = scene["image"].transpose("y", "x")
     shape = (image.sizes["y"], image.sizes["x"])
     read = _reader(image)
-    chosen = _device(device)
+    chosen = _device(device, method)
+    psf_error = float("nan")
+    if fit_psf:
+        camera, psf_error = _fitted(read, shape, camera)
     samples = SAMPLES if uncertainty and method in _LEARNED else 0
     plan = blocks.plan(read, shape, factor, camera, method, chosen, prior=prior, samples=samples, seed=seed)
     solve = blocks.block_solver(plan)
@@ -153,6 +185,12 @@ def superres(
         "psf_sigma_px": camera.psf_sigma_px if camera.psf_sigma_px is not None else float("nan"),
         "residual_dof": plan.left,
     }
+    if fit_psf:
+        attrs["psf_error_px"] = psf_error
+    if plan.instrument.gain is not None:
+        attrs["gain"] = plan.instrument.gain
+    if method == "pnp" and plan.learned:
+        attrs |= {"prior_strength": plan.learned.strength, "prior_mix": plan.learned.mix}
     if plan.objective:
         attrs["objective"] = list(plan.objective)
     if not _CONSISTENT[0] <= fit <= _CONSISTENT[1] and method != "bicubic":
@@ -163,7 +201,7 @@ def superres(
 def _checked(factor: Any, method: Any, prior: Any) -> tuple[int, str]:
     if isinstance(factor, bool) or factor not in _FACTORS:
         raise CraterlabError(f"superres: factor is {factor!r}; wanted 2, 3 or 4, for example superres(scene, 2).")
-    if method not in METHODS:
+    if method not in (*METHODS, "farsiu"):
         raise CraterlabError(f"superres: unknown method {method!r}; wanted one of {', '.join(map(repr, METHODS))}.")
     if prior is not None and method not in _LEARNED:
         raise CraterlabError(
@@ -181,15 +219,46 @@ def _disagreement(fit: float, camera: Instrument) -> str:
     )
 
 
-def _single(scenes: Any) -> Any:
-    if isinstance(scenes, (list, tuple)):
-        if len(scenes) != 1:
-            raise CraterlabError(
-                f"superres: got {len(scenes)} frames; one is wanted (several are not available yet): "
-                "superres(scenes[0])."
-            )
-        return scenes[0]
-    return scenes
+def _several(
+    scenes: list[xr.Dataset],
+    factor: int,
+    method: str,
+    instrument: str | Instrument | None,
+    prior: Any,
+    device: str | None,
+    progress: bool,
+) -> xr.Dataset:
+    from .learned_block import quick_denoiser
+    from .multiframe import reconstruct
+
+    if method not in ("pnp", "farsiu"):
+        raise CraterlabError(f"superres: several frames are solved by 'pnp' or 'farsiu', not by {method!r}.")
+    camera = _camera(instrument, scenes[0].attrs.get("instrument"))
+    chosen = _device(device, method)
+    denoise, weights = quick_denoiser(prior, chosen) if method == "pnp" else (None, "")
+    values, found = reconstruct(scenes, factor, camera, method, denoise, progress, device=chosen)  # type: ignore[arg-type]
+    data: dict[Hashable, Any] = dict(zip(("image", "std", "data_share"), values, strict=True))
+    shape = (scenes[0].sizes["y"], scenes[0].sizes["x"])
+    for name, layer in scenes[0].data_vars.items():
+        if name not in data and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number):
+            data[name] = _resample(layer.transpose("y", "x"), shape, factor, progress)
+    attrs = {"factor": factor, "instrument": camera.name, "method": method, "weights": weights, **found}
+    attrs["psf_sigma_px"] = camera.psf_sigma_px if camera.psf_sigma_px is not None else float("nan")
+    if not _CONSISTENT[0] <= attrs["chi2"] <= _CONSISTENT[1]:
+        warnings.warn(_disagreement(attrs["chi2"], camera), stacklevel=3)
+    return _on_fine_grid(scenes[0], data, factor, attrs)
+
+
+def _fitted(read: Any, shape: tuple[int, int], camera: Instrument) -> tuple[Instrument, float]:
+    from .psf import fit_psf
+
+    fit = fit_psf(read, shape, camera)
+    if not np.isfinite(fit.sigma_px):
+        raise CraterlabError(
+            f"superres: fit_psf=True finds no width in this image ({shape[0]} x {shape[1]} pixels): it is too small or "
+            "too smooth. Leave it out and name the instrument."
+        )
+    return replace(camera, psf_sigma_px=fit.sigma_px, mtf=None), fit.error_px
 
 
 def _camera(given: str | Instrument | None, of_scene: Any) -> Instrument:
@@ -203,9 +272,9 @@ def _camera(given: str | Instrument | None, of_scene: Any) -> Instrument:
     return find_instrument("generic")
 
 
-def _device(device: str | None) -> str:
-    if device is None:
-        return "cpu"
+def _device(device: str | None, method: str) -> str:
+    if device is None and method not in _LEARNED:
+        return "cpu"  # on which these methods are fast
     from craterlab.inference import pick_device
 
     return pick_device(device)

@@ -23,13 +23,16 @@ from craterlab.tiling import Reader, Window, tiles
 
 from . import learned_block, solvers
 from .consistency import noise_ratio
+from .estimate import noise_curve
 from .forward import Operator, forward, operator
 from .precision import Precision, maps, precision
 from .prior import WINDOW, Spectrum, fit_spectrum, prior_variance
 
 HALO = 24  # coarse pixels
 _CORE_FINE = 512  # fine pixels
+_WINDOW_FINE = 256  # fine pixels of the windows in which a learned solver is measured
 _MAX_WINDOWS = 12
+_WELL_KNOWN = 0.15  # relative error of a noise curve that is preferred to the spectrum's noise
 
 Solver = Callable[[np.ndarray], np.ndarray]
 
@@ -88,7 +91,7 @@ def plan(
     """
     windows = _sample(read, shape)
     offset = float(np.mean([w.mean(dtype=np.float64) for w in windows]))
-    spectrum = fit_spectrum(windows, instrument, offset)
+    instrument, spectrum = _noise_and_spectrum(windows, instrument, offset)
     errors = precision(factor, instrument, spectrum, linear="bicubic" if method == "bicubic" else "wiener")
     op = operator(windows[0].shape, factor, instrument)
     _, left = solvers.wiener_weights(op, prior_variance(op, spectrum), spectrum.sigma)
@@ -111,15 +114,32 @@ def plan(
         device,
         instrument,
     )
-    op, weights = _tools(found, windows[0].shape)
-    share, objective = learned_block.residual_dof(
-        learned_block.solver(replace(setting, samples=0)),
-        lambda y: solvers.wiener(op, y, weights),
-        op,
-        [torch.from_numpy(w.astype(np.float32) - np.float32(offset)).to(device) for w in windows[:3]],
-        spectrum.sigma,
+    side = max(24, _WINDOW_FINE // factor)
+    parts = [w[:side, :side].astype(np.float32) - np.float32(offset) for w in windows[:: max(1, len(windows) // 4)][:4]]
+    op, weights = _tools(found, parts[0].shape)
+    setting, share, objective = learned_block.measure(
+        setting, lambda y: solvers.wiener(op, y, weights), op, [torch.from_numpy(p).to(device) for p in parts]
     )
     return replace(found, left=share, learned=setting, objective=objective)
+
+
+def _noise_and_spectrum(
+    windows: list[np.ndarray], instrument: Instrument, offset: float
+) -> tuple[Instrument, Spectrum]:
+    """The scene's spectrum and noise; the instrument with the noise it has where smooth ground shows it well.
+
+    Of the two estimates the larger is taken: real spectra steepen towards the pixel, which the spectrum's noise takes
+    for less noise; and a wrong PSF looks like more, which keeps the solution from amplifying what it should not.
+    """
+    spectrum = fit_spectrum(windows, instrument, offset)
+    if instrument.noise_sigma is not None:
+        return instrument, spectrum
+    curve = noise_curve(windows)
+    known = curve.read > 0 and curve.sigma_error < _WELL_KNOWN * curve.sigma
+    if not known or curve.sigma <= spectrum.sigma:
+        return instrument, spectrum
+    measured = replace(instrument, noise_sigma=curve.read, gain=curve.gain)
+    return measured, replace(fit_spectrum(windows, measured, offset), sigma_from="image")
 
 
 def block_solver(plan: Plan) -> Solver:

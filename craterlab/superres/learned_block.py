@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
 SPREAD = 1.0  # widens the samples' standard deviation to the errors measured on train images
 _STIR = 0.5  # perturbation, in sigmas, that measures the degrees of freedom
+_LEAST_LEFT = 0.01  # below, the perturbation measures nothing
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Setting:
         Noise, and expected error of the Wiener start; image units.
     samples : int
         Posterior samples for the error map; 0 for none.
+    strength, mix : float
+        Of "pnp": the weight of the prior, and how much of its solution is taken (the rest is the Wiener start).
     """
 
     method: str
@@ -56,6 +59,8 @@ class Setting:
     seed: int
     device: str
     instrument: Instrument
+    strength: float = learned.STRENGTHS[0]
+    mix: float = 1.0
 
     def load(self) -> Prior:
         return load_prior(self.prior, DEFAULT_PRIOR[self.method], self.device)
@@ -88,9 +93,9 @@ def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solut
             assert isinstance(prior.denoise, GradientDenoiser)
             x, objective = learned.gradient_step(op, given, first, sigma, prior.denoise, error)
         else:
-            x = learned.plug_and_play(
-                op, given, first, sigma, error, denoise, relative=noise_ratio(y + s.offset, s.instrument, s.offset)
-            )
+            relative = noise_ratio(y + s.offset, s.instrument, s.offset)
+            x = learned.plug_and_play(op, given, first, sigma, error, denoise, relative=relative, strength=s.strength)
+            x = first + s.mix * (x - first)
         drawn = None
         if s.samples:
             # The block's own bytes make its seed: the same block draws the same, wherever it is solved.
@@ -109,34 +114,87 @@ def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solut
     return solve
 
 
-def residual_dof(
-    solve: Callable[[Operator, torch.Tensor, torch.Tensor], Solution],
-    start: Callable[[torch.Tensor], torch.Tensor],
-    op: Operator,
-    windows: list[torch.Tensor],
-    sigma: float,
-) -> tuple[float, tuple[float, ...]]:
-    """Degrees of freedom that a solver leaves in the residual, per pixel, and its objective summed over the windows.
+Start = Callable[[torch.Tensor], torch.Tensor]
+
+
+def measure(
+    s: Setting, start: Start, op: Operator, windows: list[torch.Tensor]
+) -> tuple[Setting, float, tuple[float, ...]]:
+    """Choose what plug-and-play leaves to choose, and count the residual's degrees of freedom.
+
+    Parameters
+    ----------
+    s : Setting
+    start : callable
+        The Wiener solution of a window.
+    op : Operator
+        For the shape of the windows.
+    windows : list of torch.Tensor, (rows, columns)
+
+    Returns
+    -------
+    setting : Setting
+        With `strength` and `mix` of least estimated risk ("pnp"), else as it was.
+    left : float
+        Degrees of freedom of the residual per pixel, for `chi2`.
+    objective : tuple of float
+        Summed over the windows, where the method has one.
 
     Notes
     -----
-    n minus the divergence of y -> A x(y), measured by one random perturbation (Ramani, Blu & Unser 2008,
-    IEEE Trans. Image Process. 17, 1540). For the minimum mean-square estimate of a Gaussian scene the residual's mean
-    square is exactly this share of the noise, whatever the prior.
+    With y' = A x(y), r = y' - y and the divergence of y -> y' measured by one random perturbation (Ramani, Blu & Unser
+    2008, IEEE Trans. Image Process. 17, 1540), Stein's unbiased estimate of the risk |A x(y) - A x|^2 is |r|^2 - n sigma^2
+    + 2 sigma^2 div. Along the line from one solution to another it is a parabola, whose minimum is the best mixture
+    (Blu & Luisier 2007, ibid. 16, 2778). No truth is needed. The residual keeps n - div degrees of freedom: for the
+    minimum mean-square estimate of a Gaussian scene its mean square is exactly that share of the noise.
     """
     generator = torch.Generator().manual_seed(0)
-    shares, objectives = [], []
-    for y in windows:
-        stir = _STIR * sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y)
-        one = solve(op, y, start(y))
-        two = solve(op, y + stir, start(y + stir))
-        moved = forward(op, two.image) - forward(op, one.image)
-        shares.append(1.0 - float((stir * moved).sum() / stir.square().sum()))
-        objectives.append(one.objective)
+    stirs = [_STIR * s.sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y) for y in windows]
+
+    def seen(solve: Start) -> list[tuple[torch.Tensor, float]]:
+        """Residual and divergence of each window."""
+        out = []
+        for y, stir in zip(windows, stirs, strict=True):
+            here = forward(op, solve(y))
+            there = forward(op, solve(y + stir))
+            out.append((here - y, float((stir * (there - here)).sum() / (_STIR * s.sigma) ** 2)))
+        return out
+
+    count = sum(y.numel() for y in windows)
+    if s.method != "pnp":
+        run = solver(replace(s, samples=0))
+        objectives: list[tuple[float, ...]] = []
+
+        def once(y: torch.Tensor) -> torch.Tensor:
+            solution = run(op, y, start(y))
+            objectives.append(solution.objective)
+            return solution.image
+
+        left = 1.0 - sum(d for _, d in seen(once)) / count
+        return s, min(max(left, _LEAST_LEFT), 1.0), _total(objectives[::2])
+
+    wiener = seen(start)
+    best = (float("inf"), s, 1.0)
+    for strength in learned.STRENGTHS:
+        setting = replace(s, strength=strength, mix=1.0, samples=0)
+        run = solver(setting)
+        found = seen(lambda y, run=run: run(op, y, start(y)).image)  # type: ignore[misc]
+        base = sum(float(r.square().sum()) for r, _ in wiener)
+        across = sum(float((r * (q - r)).sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
+        bend = sum(float((q - r).square().sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
+        before = sum(d for _, d in wiener)
+        more = sum(d for _, d in found) - before
+        mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), learned.LEAST_MIX), 1.0)
+        risk = base + 2 * mix * across + mix**2 * bend + 2 * s.sigma**2 * (before + mix * more)
+        if risk < best[0]:
+            best = (risk, replace(s, strength=strength, mix=mix), 1.0 - (before + mix * more) / count)
+    return best[1], min(max(best[2], _LEAST_LEFT), 1.0), ()
+
+
+def _total(objectives: list[tuple[float, ...]]) -> tuple[float, ...]:
+    """Summed over windows; one that stopped early stays at its last value."""
     length = max(len(o) for o in objectives)
-    # A window that stopped early stays at its last value.
-    total = tuple(sum(o[min(i, len(o) - 1)] for o in objectives) for i in range(length)) if length else ()
-    return min(max(float(np.mean(shares)), 0.02), 1.0), total
+    return tuple(sum(o[min(i, len(o) - 1)] for o in objectives) for i in range(length)) if length else ()
 
 
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,6 +215,14 @@ def _smooth(x: torch.Tensor, sigma: float) -> torch.Tensor:
     from scipy.ndimage import gaussian_filter
 
     return torch.from_numpy(gaussian_filter(x.cpu().numpy(), sigma, mode="reflect"))
+
+
+def quick_denoiser(prior: Any, device: str) -> tuple[Callable[..., torch.Tensor], str]:
+    """The plug-and-play prior on its device, in the precision that is quick there, ``denoise(x, sigma)`` of (1, 1,
+    rows, columns); and its hash."""
+    found = load_prior(prior, "prior", device)
+    quick = _quick(found, torch.device(device))
+    return lambda x, sigma: quick(x[0, 0], sigma)[None, None], found.sha256
 
 
 def _quick(prior: Prior, device: torch.device) -> learned.Denoise:

@@ -117,10 +117,17 @@ def test_gradient_step_objective_never_rises():
 
 
 def test_schedule_falls_and_stays_where_the_prior_was_trained():
-    levels = learned.schedule(0.001, 0.3, 8, 2.0)
-    assert levels[0] == pytest.approx(50 / 255) and levels[-1] == pytest.approx(0.001)
+    levels = learned.schedule(0.05, 8)
+    assert levels[0] == pytest.approx(learned.WIDEST * 0.05) and levels[-1] == pytest.approx(learned.NARROWEST * 0.05)
     assert all(b < a for a, b in zip(levels, levels[1:], strict=False))
-    assert len(learned.schedule(0.1, 1e-6, 5, 2.0)) == 5
+    assert max(learned.schedule(9.0, 4)) <= 50 / 255 and min(learned.schedule(1e-9, 4)) >= 0.2 / 255
+
+
+def test_every_turn_is_turned_back():
+    x = torch.arange(12.0).reshape(3, 4)
+    turned = [learned._turned(x, i) for i in range(8)]
+    assert len({(tuple(t.ravel().tolist()), tuple(t.shape)) for t in turned}) == 8
+    assert all(torch.equal(learned._turned_back(t, i), x) for i, t in enumerate(turned))
 
 
 # through the verb
