@@ -161,8 +161,8 @@ def fit_psf(windows: list[np.ndarray], instrument: Instrument) -> PsfFit:
     slope and a curvature that are free within the scatter found from surface to surface: a steeper surface and a
     wider point spread look alike, and that scatter, not the number of pixels, sets the error. `sigma_px` and
     `error_px` are mean and standard deviation of the profile likelihood over the width. In the mean over scenes the
-    truth lies within one error about two times out of three; noise of a tenth of the contrast or more, or surfaces
-    unlike any in the scatter (spectra steeper than f^-3.3), do worse.
+    truth lies within one error about two times out of three; it does less often where noise hides the highest
+    frequencies or the surface is steeper than f^-3.
 
     The width is that of everything between the surface and the pixel, interpolation of a resampled product included.
     """
