@@ -22,7 +22,7 @@ from .shifted import Frames, Shift, diagonal, frames, gather, observe
 
 Denoise = Callable[[torch.Tensor, float], torch.Tensor]
 
-STRENGTH = 0.23  # weight of the learned prior (Zhang et al. 2021)
+STRENGTH = 0.35  # weight of the learned prior; chosen on crops of train images (hrsc, ohrc, nac), 4 and 8 frames
 _BTV_STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # of the bilateral total variation, tried by `btv_strength`
 _BTV_DEFAULT = 0.05  # where there is no second frame to try it on
 _TOLERANCE = 1e-4  # of the right-hand side, where conjugate gradients stop

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from craterlab.errors import CraterlabError
 from craterlab.instruments import Instrument
 from craterlab.nn.denoiser import UNIT_SCALES
 from craterlab.normalise import robust_range
-from craterlab.tiling import tiles
+from craterlab.tiling import Window, tiles
 
 from .alignment import Aligned, align, values_of
 from .blocks import HALO, Plan, core_size, fill, owned, plan
@@ -90,8 +89,8 @@ def reconstruct(
     attrs : dict
         ``frames`` (names of those used), ``rejected`` (names), ``shifts_px`` (a (dy, dx) for each frame used),
         ``shift_error_px``, ``gains``, ``offsets``, ``chi2`` (reduced, of all re-observations together),
-        ``chi2_frames`` (of each), ``residual_dof`` (of the first), ``noise_sigma`` (of the first), ``noise_from``,
-        ``spectrum_exponent``.
+        ``chi2_frames`` (of each), ``residual_dof`` (of the first), ``noise_sigma`` (of the first), ``noise_from``
+        (``"instrument"``, or ``"frames"``: measured by what they disagree in), ``spectrum_exponent``.
 
     Raises
     ------
@@ -138,7 +137,12 @@ class _Scene:
     farsiu: tuple[float, float]  # weight and scale of the bilateral total variation
     denoise: Denoise | None
     unit: tuple[float, float]
-    precision: Any  # numbers of the frames that have data -> FramesPrecision
+
+    def precision(self, used: tuple[int, ...]) -> FramesPrecision:
+        """Error terms of the estimate from these frames."""
+        shifts = tuple(self.accepted[k].fraction for k in used)
+        sigmas = tuple(self.sigmas[k] for k in used)
+        return frames_precision(self.factor, self.plan.instrument, self.plan.spectrum, shifts, sigmas)
 
 
 def _shape(scene: xr.Dataset) -> tuple[int, int]:
@@ -157,17 +161,15 @@ def _measure(
     first = plan(accepted[0].read, shape, factor, instrument, "wiener", device)
     sigmas = [first.spectrum.sigma] + [_noise(a, first, shape) for a in accepted[1:]]
 
-    @lru_cache(maxsize=256)
-    def precision(frames: tuple[int, ...]) -> FramesPrecision:
-        shifts = [accepted[k].fraction for k in frames]
-        return frames_precision(factor, instrument, first.spectrum, shifts, [sigmas[k] for k in frames])
-
     step = max(1, max(shape) // 1000)
     sample = np.concatenate([accepted[0].read((r, r + 1, 0, shape[1]))[0, ::step] for r in range(0, shape[0], step)])
     middle, scale = robust_range(sample)
     unit = (middle, UNIT_SCALES * scale)
-    scene = _Scene(accepted, shape, factor, first, tuple(sigmas), method, (1.0, 1.0), denoise, unit, precision)
-    return replace(scene, farsiu=_farsiu_setting(scene)) if method == "farsiu" else scene
+    scene = _Scene(accepted, shape, factor, first, tuple(sigmas), method, (1.0, 1.0), denoise, unit)
+    windows = _sample_windows(scene)
+    if first.spectrum.sigma_from == "image" and len(accepted) > 1:
+        scene = _noise_from_frames(scene, windows)
+    return replace(scene, farsiu=_farsiu_setting(scene, windows)) if method == "farsiu" else scene
 
 
 def _noise(frame: Aligned, first: Plan, shape: tuple[int, int]) -> float:
@@ -179,17 +181,44 @@ def _noise(frame: Aligned, first: Plan, shape: tuple[int, int]) -> float:
     return plan(frame.read, shape, first.factor, first.instrument, "wiener", first.device).spectrum.sigma
 
 
-def _farsiu_setting(scene: _Scene) -> tuple[float, float]:
-    """Weight and scale of the bilateral total variation, from windows all over the scene; every block has the same."""
-    parts = []
+def _sample_windows(scene: _Scene) -> list[Window]:
+    """A few windows with much data in all frames, spread over the scene."""
+    parts: list[tuple[int, Window]] = []
     for tile in tiles(scene.shape, _SAMPLE, 0):
-        values = values_of(scene.accepted, tile.core, scene.shape)
-        parts.append((int(np.isfinite(values).sum()), tile.core))
-        if len(parts) > 4 * _SAMPLES:
+        parts.append((int(np.isfinite(values_of(scene.accepted, tile.core, scene.shape)).sum()), tile.core))
+        if len(parts) > 8 * _SAMPLES:
             parts = parts[::2]
-    parts = [p for p in parts if 2 * p[0] >= max(n for n, _ in parts)]
-    chosen = [parts[i][1] for i in np.unique(np.linspace(0, len(parts) - 1, _SAMPLES).round().astype(int))]
-    stacks = [_stack(scene, values_of(scene.accepted, window, scene.shape))[0] for window in chosen]
+    most = max(n for n, _ in parts)
+    parts = [p for p in parts if 2 * p[0] >= most]
+    return [parts[i][1] for i in np.unique(np.linspace(0, len(parts) - 1, _SAMPLES).round().astype(int))]
+
+
+def _noise_from_frames(scene: _Scene, windows: list[Window]) -> _Scene:
+    """The noise by which the frames disagree about the one image they all saw, each its own.
+
+    One image shows its noise only where terrain ends, and fine terrain hides it; several frames of the same terrain
+    show it everywhere. The variance of each frame is set to its mean squared residual over its degrees of freedom, and
+    again with the new weights.
+    """
+    for _ in range(3):
+        squares, freedom = np.zeros(len(scene.sigmas)), np.zeros(len(scene.sigmas))
+        for window in windows:
+            s, used = _stack(scene, values_of(scene.accepted, window, scene.shape))
+            x = dct2(fuse(s, scene.plan.spectrum) - s.level)
+            squares[list(used)] += (s.weight * (observe(s.op, x) - s.data).square()).sum((1, 2)).cpu().numpy()
+            count = (s.weight > 0).sum((1, 2)).cpu().numpy()
+            freedom[list(used)] += count * np.array(scene.precision(used).left)
+        ratio = np.clip(squares / np.maximum(freedom, 1e-30), 0.25, 4.0)
+        sigmas = np.array(scene.sigmas) * np.where(freedom > _SAMPLE, ratio, 1.0) ** 0.5
+        spectrum = replace(scene.plan.spectrum, sigma=float(sigmas[0]), sigma_from="frames")
+        measured = replace(scene.plan, spectrum=spectrum, precision=replace(scene.plan.precision, spectrum=spectrum))
+        scene = replace(scene, sigmas=tuple(sigmas.tolist()), plan=measured)
+    return scene
+
+
+def _farsiu_setting(scene: _Scene, windows: list[Window]) -> tuple[float, float]:
+    """Weight and scale of the bilateral total variation, the same in every block."""
+    stacks = [_stack(scene, values_of(scene.accepted, window, scene.shape))[0] for window in windows]
     scale = float(np.mean([roughness(s) for s in stacks]))
     strengths = [btv_strength(s, scene.plan.spectrum, scale) for s in stacks]
     return float(np.exp(np.mean(np.log(strengths)))), scale

@@ -8,8 +8,8 @@ into propagated noise and what the prior leaves open (Gauss-Markov).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,12 +33,13 @@ class FramesPrecision:
     left: tuple[float, ...]  # degrees of freedom of the residual per pixel, of each frame
 
 
+@lru_cache(maxsize=256)
 def frames_precision(
     factor: int,
     instrument: Instrument,
     spectrum: Spectrum,
-    shifts: Sequence[tuple[float, float]],
-    sigmas: Sequence[float],
+    shifts: tuple[tuple[float, float], ...],
+    sigmas: tuple[float, ...],
 ) -> FramesPrecision:
     """Error terms of the linear estimate from several frames.
 
@@ -48,9 +49,9 @@ def frames_precision(
     instrument : Instrument
     spectrum : Spectrum
         Of the scene; its own sigma is not used.
-    shifts : sequence of (float, float)
+    shifts : tuple of (float, float)
         (dy, dx) of each frame in its pixels; frames of equal shift bring less noise and no more detail.
-    sigmas : sequence of float
+    sigmas : tuple of float
         1-sigma noise of each frame.
 
     Returns

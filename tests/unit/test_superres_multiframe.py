@@ -12,8 +12,7 @@ import pytest
 import rioxarray  # noqa: F401  registers .rio
 import torch
 import xarray as xr
-from scipy.ndimage import gaussian_filter, rotate
-from scipy.ndimage import shift as spline_shift
+from scipy.ndimage import fourier_gaussian, fourier_shift, gaussian_filter, rotate
 
 import craterlab as cl
 from craterlab import CraterlabError, Instrument
@@ -47,13 +46,15 @@ def terrain(size: int, seed: int, slope: float = 3.0, pits: int = 60) -> np.ndar
 
 def photograph(ground: np.ndarray, shifts, snr: float, factor: int = 2, seed: int = 0) -> np.ndarray:
     """Frames cut out of the middle of a larger ground, so that new ground comes in at the edges as it does for a
-    camera. An independent model: blur and displacement by scipy on the fine grid, then block means."""
-    margin = 8 * factor
+    camera. An independent model: blur and displacement of the mirrored ground by scipy in the Fourier domain, then
+    block means."""
+    margin, n0 = 8 * factor, len(ground)
     rng = np.random.default_rng(seed)
-    blurred = gaussian_filter(ground, 0.5 * factor, mode="reflect", truncate=6)
+    mirrored = np.block([[ground, ground[:, ::-1]], [ground[::-1], ground[::-1, ::-1]]])
+    blurred = fourier_gaussian(np.fft.fft2(mirrored), 0.5 * factor)
     out = []
     for dy, dx in shifts:
-        moved = spline_shift(blurred, (dy * factor, dx * factor), order=5, mode="mirror")
+        moved = np.fft.ifft2(fourier_shift(blurred, (dy * factor, dx * factor))).real[:n0, :n0]
         inner = moved[margin:-margin, margin:-margin]
         n = inner.shape[0] // factor
         y = inner.reshape(n, factor, n, factor).mean((1, 3))
@@ -269,7 +270,7 @@ def test_least_squares_is_the_dense_solution():
 
 
 def test_error_terms_against_monte_carlo():
-    shape, shifts, sigmas = (32, 32), [(0.0, 0.0), (0.4, -0.3), (-0.25, 0.5)], [1.0, 1.5, 1.0]
+    shape, shifts, sigmas = (32, 32), ((0.0, 0.0), (0.4, -0.3), (-0.25, 0.5)), (1.0, 1.5, 1.0)
     law = Spectrum(4.0, 2.5, 1.0, "image")
     p = frames_precision(2, CAMERA, law, shifts, sigmas)
     rng = np.random.default_rng(0)
@@ -286,7 +287,7 @@ def test_error_terms_against_monte_carlo():
         misfit.append((s.weight * (observe(op, dct2(x)) - s.data) ** 2).numpy()[:, 6:-6, 6:-6].mean((1, 2)))
     assert np.mean(errors) == pytest.approx(p.noise + p.model, rel=0.06)
     np.testing.assert_allclose(np.mean(misfit, 0), p.left, rtol=0.04)
-    alike = frames_precision(2, CAMERA, law, [(0.0, 0.0)] * 3, sigmas)
+    alike = frames_precision(2, CAMERA, law, ((0.0, 0.0),) * 3, sigmas)
     assert alike.detail_model > 1.1 * p.detail_model  # frames of one shift leave the aliases open
 
 
@@ -401,6 +402,21 @@ def test_blocks_make_no_seams_and_large_frames_register(monkeypatch):
     monkeypatch.setattr(blocks, "_CORE_FINE", 128)
     parts, _, _ = solve(scenes, 2, CAMERA, "pnp", progress=False)
     assert float(np.abs(parts - whole).max()) < 2e-3 * np.ptp(whole)
+
+
+def test_noise_is_what_the_frames_disagree_in():
+    """Terrain as rough as noise: one image cannot tell them apart, several can."""
+    ground = terrain(208, 5, slope=1.2)
+    y = photograph(ground, random_shifts(5, 3, 0.5), np.inf)
+    sigmas = [1.0, 1.0, 2.0, 1.0, 0.7]
+    y = [
+        v + np.random.default_rng(k).normal(0, sigma, v.shape)
+        for k, (v, sigma) in enumerate(zip(y, sigmas, strict=True))
+    ]
+    _, _, attrs = solve([scene(v) for v in y], 2, CAMERA, "pnp", progress=False)
+    assert attrs["noise_from"] == "frames"
+    assert attrs["noise_sigma"] == pytest.approx(1.0, rel=0.1)
+    np.testing.assert_allclose(attrs["chi2_frames"], 1.0, atol=0.1)
 
 
 def test_shot_noise_of_the_camera_is_used():
