@@ -147,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--start", type=Path, metavar="FILE", help="weights to start from, of any kind")
     p.add_argument("--steps", type=int, default=3800, metavar="N", help="length of the whole training (default 3800)")
+    p.add_argument("--batch", type=int, default=12, metavar="N", help="patches a step (default 12)")
     p.add_argument("--rate", type=float, default=1e-3, metavar="R", help="first learning rate (default 0.001)")
     p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
     p.add_argument("--kernels", default="7,7,11", metavar="A,B,C", help="depth-wise kernels (default 7,7,11)")
@@ -303,6 +304,7 @@ def _train_prior(args: argparse.Namespace) -> None:
         kind=args.kind,
         steps=args.steps,
         minutes=args.minutes,
+        batch=args.batch,
         lr=args.rate,
         kernels=(a, b, c),
         scenes=args.scenes,

@@ -250,14 +250,10 @@ def _several(
 
 
 def _fitted(read: Any, shape: tuple[int, int], camera: Instrument) -> tuple[Instrument, float]:
-    from .psf import fit_psf
+    from .blocks import sample
+    from .estimate import fit_psf
 
-    fit = fit_psf(read, shape, camera)
-    if not np.isfinite(fit.sigma_px):
-        raise CraterlabError(
-            f"superres: fit_psf=True finds no width in this image ({shape[0]} x {shape[1]} pixels): it is too small or "
-            "too smooth. Leave it out and name the instrument."
-        )
+    fit = fit_psf(sample(read, shape), camera)
     return replace(camera, psf_sigma_px=fit.sigma_px, mtf=None), fit.error_px
 
 

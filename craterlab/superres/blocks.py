@@ -28,7 +28,7 @@ from .forward import Operator, forward, operator
 from .precision import Precision, maps, precision
 from .prior import WINDOW, Spectrum, fit_spectrum, prior_variance
 
-HALO = 24  # coarse pixels
+HALO = 32  # coarse pixels
 _CORE_FINE = 512  # fine pixels
 _WINDOW_FINE = 256  # fine pixels of the windows in which a learned solver is measured
 _MAX_WINDOWS = 12
@@ -89,7 +89,7 @@ def plan(
     CraterlabError
         The scene has no finite pixel, or infinite ones.
     """
-    windows = _sample(read, shape)
+    windows = sample(read, shape)
     offset = float(np.mean([w.mean(dtype=np.float64) for w in windows]))
     instrument, spectrum = _noise_and_spectrum(windows, instrument, offset)
     errors = precision(factor, instrument, spectrum, linear="bicubic" if method == "bicubic" else "wiener")
@@ -296,7 +296,7 @@ def _enlarge(mask: np.ndarray, factor: int) -> np.ndarray:
     return mask.repeat(factor, 0).repeat(factor, 1)
 
 
-def _sample(read: Reader, shape: tuple[int, int]) -> list[np.ndarray]:
+def sample(read: Reader, shape: tuple[int, int]) -> list[np.ndarray]:
     """Windows of the scene, spread out, nodata filled."""
     size = tuple(min(WINDOW, n) for n in shape)
     starts = [

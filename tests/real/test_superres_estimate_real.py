@@ -11,7 +11,7 @@ import torch
 
 import craterlab as cl
 from craterlab import Instrument
-from craterlab.superres.blocks import _sample
+from craterlab.superres.blocks import sample
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
 
@@ -29,7 +29,7 @@ def seen(data, name: str, factor: int, psf: float, variance) -> list[list[np.nda
         x = np.ascontiguousarray(x[: shape[0] * factor, : shape[1] * factor])
         y = forward(operator(shape, factor, Instrument("a", psf_sigma_px=psf)), torch.from_numpy(x)).numpy()
         y = y + np.random.default_rng(seed).normal(size=shape) * np.sqrt(variance(np.maximum(y, 0)))
-        out.append(_sample(lambda w, y=y: y[w[0] : w[1], w[2] : w[3]], shape))
+        out.append(sample(lambda w, y=y: y[w[0] : w[1], w[2] : w[3]], shape))
     return out
 
 

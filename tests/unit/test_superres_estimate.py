@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from craterlab import CraterlabError, Instrument
-from craterlab.superres.blocks import _sample
+from craterlab.superres.blocks import sample
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
 
@@ -40,7 +40,7 @@ def observe(x: np.ndarray, factor: int, read: float, gain: float | None = None, 
 
 
 def windows(y: np.ndarray) -> list[np.ndarray]:
-    return _sample(lambda w: y[w[0] : w[1], w[2] : w[3]], y.shape)
+    return sample(lambda w: y[w[0] : w[1], w[2] : w[3]], y.shape)
 
 
 def ramp(size: int, seed: int, read: float, gain: float | None) -> np.ndarray:

@@ -16,7 +16,7 @@ from craterlab.superres import learned
 from craterlab.superres.consistency import noise_ratio, project, proximal, proximal_weighted
 from craterlab.superres.forward import adjoint, forward, operator
 
-from .test_superres import GENERIC, dense, observe, psnr, terrain
+from .test_superres import GENERIC, dense, observe, terrain
 
 torch.set_num_threads(1)
 
