@@ -3,6 +3,8 @@ contract of priors."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -112,14 +114,14 @@ def test_gradient_step_objective_never_rises():
     op = operator((32, 32), 2, GENERIC)
     _, objective = learned.gradient_step(op, y, adjoint(op, y), 0.01, model, 0.05, iterations=8)
     assert len(objective) > 2
-    assert all(b <= a for a, b in zip(objective, objective[1:], strict=False))
+    assert all(b <= a for a, b in itertools.pairwise(objective))
     assert objective[-1] < objective[0]
 
 
 def test_schedule_falls_and_stays_where_the_prior_was_trained():
     levels = learned.schedule(0.05, 8)
     assert levels[0] == pytest.approx(learned.WIDEST * 0.05) and levels[-1] == pytest.approx(learned.NARROWEST * 0.05)
-    assert all(b < a for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b < a for a, b in itertools.pairwise(levels))
     assert max(learned.schedule(9.0, 4)) <= 50 / 255 and min(learned.schedule(1e-9, 4)) >= 0.2 / 255
 
 
@@ -140,7 +142,7 @@ def seen():
 
 
 def test_a_denoiser_of_deepinvs_signature_plugs_in(seen):
-    truth, y = seen
+    _truth, y = seen
     asked = []
 
     class Recorder(torch.nn.Module):

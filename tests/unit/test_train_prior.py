@@ -75,7 +75,7 @@ def test_a_resumed_training_ends_with_the_same_weights(scenes, tmp_path):
     parts = run(steps=4)
     a, b = load_file(whole), load_file(parts)
     assert all(torch.equal(a[k], b[k]) for k in a)
-    with open(tmp_path / "whole" / "prior.jsonl") as log:
+    with (tmp_path / "whole" / "prior.jsonl").open() as log:
         assert json.loads(log.readlines()[-1])["step"] == 4
 
 
