@@ -36,21 +36,6 @@ Method = Literal["farsiu", "pnp"]
 _SAMPLE, _SAMPLES = 96, 3  # side (pixels) and number of the windows in which `farsiu` is set
 
 
-def solve(
-    scenes: Sequence[xr.Dataset],
-    factor: int,
-    instrument: Instrument,
-    method: Method,
-    denoise: Denoise | None = None,
-    progress: bool = True,
-    *,
-    device: str = "cpu",
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Image and 1-sigma map of `reconstruct`, with its attributes."""
-    bands, attrs = reconstruct(scenes, factor, instrument, method, denoise, progress, device=device)
-    return bands[0], bands[1], attrs
-
-
 def reconstruct(
     scenes: Sequence[xr.Dataset],
     factor: int,

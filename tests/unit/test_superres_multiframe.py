@@ -19,7 +19,7 @@ from craterlab import CraterlabError, Instrument
 from craterlab.superres import joint
 from craterlab.superres.alignment import align
 from craterlab.superres.forward import dct2, forward, operator
-from craterlab.superres.multiframe import reconstruct, solve
+from craterlab.superres.multiframe import reconstruct
 from craterlab.superres.precision_frames import frames_precision
 from craterlab.superres.prior import Spectrum, power
 from craterlab.superres.register import register
@@ -28,6 +28,11 @@ from craterlab.superres.shifted import diagonal, frames, gather, observe, shift,
 torch.set_num_threads(1)
 CAMERA = Instrument("camera", 5.0, psf_sigma_px=0.5)
 MARS = "IAU_2015:49900"
+
+
+def solve(*scenes_and_settings, **keywords):
+    bands, attrs = reconstruct(*scenes_and_settings, **keywords)
+    return bands[0], bands[1], attrs
 
 
 def terrain(size: int, seed: int, slope: float = 3.0, pits: int = 60) -> np.ndarray:
