@@ -170,9 +170,7 @@ def superres(
         stack = lazy_run(image.data, factor, solve, len(names))
         fit = lazy_chi2(read, shape, plan, solve)
         data.update(zip(names, stack, strict=True))
-    for name, layer in scene.data_vars.items():
-        if name not in data and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number):
-            data[name] = _resample(layer.transpose("y", "x"), shape, factor, progress)
+    data |= _other_layers(scene, set(data), factor, progress)
     attrs: dict[str, Any] = {
         "factor": factor,
         "instrument": camera.name,
@@ -238,10 +236,7 @@ def _several(
     denoise, weights = quick_denoiser(prior, chosen) if method == "pnp" else (None, "")
     values, found = reconstruct(scenes, factor, camera, method, denoise, progress, device=chosen)  # type: ignore[arg-type]
     data: dict[Hashable, Any] = dict(zip(("image", "std", "data_share"), values, strict=True))
-    shape = (scenes[0].sizes["y"], scenes[0].sizes["x"])
-    for name, layer in scenes[0].data_vars.items():
-        if name not in data and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number):
-            data[name] = _resample(layer.transpose("y", "x"), shape, factor, progress)
+    data |= _other_layers(scenes[0], set(data), factor, progress)
     attrs = {"factor": factor, "instrument": camera.name, "method": method, "weights": weights, **found}
     attrs["psf_sigma_px"] = camera.psf_sigma_px if camera.psf_sigma_px is not None else float("nan")
     if not _CONSISTENT[0] <= attrs["chi2"] <= _CONSISTENT[1]:
@@ -286,6 +281,16 @@ def _reader(image: xr.DataArray) -> Any:
 
 def _array_reader(array: np.ndarray) -> Any:
     return lambda w: array[w[0] : w[1], w[2] : w[3]]
+
+
+def _other_layers(scene: xr.Dataset, made: set[Hashable], factor: int, progress: bool) -> dict[Hashable, Any]:
+    """The scene's other 2-D numeric layers, such as a DEM, on the fine grid."""
+    shape = (scene.sizes["y"], scene.sizes["x"])
+    return {
+        name: _resample(layer.transpose("y", "x"), shape, factor, progress)
+        for name, layer in scene.data_vars.items()
+        if name not in made and set(layer.dims) == {"y", "x"} and np.issubdtype(layer.dtype, np.number)
+    }
 
 
 def _resample(layer: xr.DataArray, shape: tuple[int, int], factor: int, progress: bool) -> Any:

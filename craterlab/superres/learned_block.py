@@ -19,7 +19,7 @@ from craterlab.nn.priors import Prior, load_prior
 from . import learned
 from .consistency import noise_ratio
 from .forward import Operator, forward
-from .precision import Precision
+from .precision import Precision, detail_band, local_power
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
@@ -174,15 +174,15 @@ def measure(
         return s, min(max(left, _LEAST_LEFT), 1.0), _total(objectives[::2])
 
     wiener = seen(start)
+    base = sum(float(r.square().sum()) for r, _ in wiener)
+    before = sum(d for _, d in wiener)
     best = (float("inf"), s, 1.0)
     for strength in learned.STRENGTHS:
         setting = replace(s, strength=strength, mix=1.0, samples=0)
         run = solver(setting)
         found = seen(lambda y, run=run: run(op, y, start(y)).image)  # type: ignore[misc]
-        base = sum(float(r.square().sum()) for r, _ in wiener)
         across = sum(float((r * (q - r)).sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
         bend = sum(float((q - r).square().sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
-        before = sum(d for _, d in wiener)
         more = sum(d for _, d in found) - before
         mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), learned.LEAST_MIX), 1.0)
         risk = base + 2 * mix * across + mix**2 * bend + 2 * s.sigma**2 * (before + mix * more)
@@ -199,8 +199,6 @@ def _total(objectives: list[tuple[float, ...]]) -> tuple[float, ...]:
 
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
     """1-sigma and data share of every fine pixel from the posterior samples around the image."""
-    from .precision import detail_band, local_power
-
     assert solution.samples is not None
     off = solution.samples - solution.image
     variance = _smooth(off.square().mean(0), 0.75 * factor) * SPREAD**2

@@ -107,14 +107,8 @@ def _loop(
     model = CraterNet(width).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02)
-    step = 0
     checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+    step = read_checkpoint(checkpoint, model, average, optimiser, device)
     sources = {} if data is None else {name: load_set(name, data, "fit") for name in sets}
     shares = {name: SHARES.get(name, 0.05) for name in sets}
     log = (out / "log.jsonl").open("a")
@@ -145,10 +139,10 @@ def _loop(
             log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
             log.flush()
         if step % 250 == 0:
-            _save(checkpoint, model, average, optimiser, step)
+            write_checkpoint(checkpoint, model, average, optimiser, step)
     bar.close()
     log.close()
-    _save(checkpoint, model, average, optimiser, step)
+    write_checkpoint(checkpoint, model, average, optimiser, step)
     if step < steps:
         return checkpoint
     return _export(average, data, out, sets, step, width, seed)
@@ -184,15 +178,33 @@ def average_into(average: torch.nn.Module, model: torch.nn.Module, decay: float)
             a.copy_(b)
 
 
-def _save(
-    path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
+def write_checkpoint(
+    path: Path, net: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
 ) -> None:
+    """Written beside and renamed: an interrupted training keeps its last whole checkpoint."""
     part = path.with_suffix(".part")
     state = {
-        "model": model.state_dict(),
+        "model": net.state_dict(),
         "average": average.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
     torch.save(state, part)
     part.replace(path)
+
+
+def read_checkpoint(
+    path: Path,
+    net: torch.nn.Module,
+    average: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+) -> int:
+    """Put the state of `write_checkpoint` back; the step to go on from, 0 without a file."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    net.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from ..errors import CraterlabError
 from ..nn.denoiser import Denoiser, GradientDenoiser
-from .detector import average_into, rate
+from .detector import average_into, rate, read_checkpoint, write_checkpoint
 from .patches import (
     SCENES_A_FILE,
     SHARES,
@@ -90,13 +90,8 @@ def train_prior(
     net = net.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
-    checkpoint, step = out / f"{kind}.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=where, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+    checkpoint = out / f"{kind}.pt"
+    step = read_checkpoint(checkpoint, net, average, optimiser, where)
 
     from ..progress import progress_bar
 
@@ -126,9 +121,9 @@ def train_prior(
                 log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
                 log.flush()
             if step % 250 == 0 or last:
-                _save(checkpoint, net, average, optimiser, step)
+                write_checkpoint(checkpoint, net, average, optimiser, step)
     bar.close()
-    _save(checkpoint, net, average, optimiser, step)
+    write_checkpoint(checkpoint, net, average, optimiser, step)
     if step < steps:
         return checkpoint
     weights = out / f"{kind}.safetensors"
@@ -185,12 +180,3 @@ def _check(net: Denoiser, kind: str, pictures: list[Picture], device: torch.devi
 def psnr_between(a: torch.Tensor, b: torch.Tensor) -> float:
     """Mean PSNR (dB, peak 1) of patches (n, 1, rows, columns)."""
     return float(-10 * (a - b).square().mean((1, 2, 3)).log10().mean())
-
-
-def _save(
-    path: Path, net: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    part = path.with_suffix(".part")
-    state = {"net": net.state_dict(), "average": average.state_dict()}
-    torch.save(state | {"optimiser": optimiser.state_dict(), "step": step}, part)
-    part.replace(path)
