@@ -159,12 +159,14 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
     )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
-    p.add_argument("--steps", type=int, default=5000, metavar="N", help="length of the whole training (default 5000)")
+    p.add_argument("--config", default="craternet", metavar="FILE", help="recipe: a .toml file, or a model's name")
+    p.add_argument("--steps", type=int, metavar="N", help="length of the whole training; default the recipe's")
+    p.add_argument("--scenes", type=int, metavar="N", help="simulated scenes to render; default the recipe's")
+    p.add_argument("--start", metavar="FILE", help="weights to start from; default the recipe's")
+    p.add_argument("--seed", type=int, help="default the recipe's")
+    p.add_argument("--sets", metavar="A,B", help="real sets to mix in; default the recipe's")
     p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
-    p.add_argument("--scenes", type=int, default=2400, metavar="N", help="simulated scenes to render (default 2400)")
-    p.add_argument("--sets", metavar="A,B", help="real sets to mix in; default those that may train shipped weights")
     p.add_argument("--unshipped", action="store_true", help="allow sets that may not train shipped weights")
-    p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
     return top
 
@@ -316,20 +318,19 @@ def _train_prior(args: argparse.Namespace) -> None:
 
 
 def _train_detect(args: argparse.Namespace) -> None:
-    from .train.detector import train_detector
+    from dataclasses import replace
 
-    weights = train_detector(
-        args.data,
-        args.out,
-        steps=args.steps,
-        minutes=args.minutes,
-        scenes=args.scenes,
-        sets=_names(args.sets),
-        unshipped=args.unshipped,
-        seed=args.seed,
-        device=args.device,
+    from .train.detector import train_detector
+    from .train.recipe import read_recipe
+
+    recipe = read_recipe(args.config)
+    given = {k: getattr(args, k) for k in ("steps", "scenes", "start", "seed") if getattr(args, k) is not None}
+    if args.sets is not None:
+        given["shares"] = {name: recipe.shares.get(name, 0.05) for name in _names(args.sets) or []}
+    recipe = replace(recipe, **given)
+    print(
+        train_detector(args.data, args.out, recipe, minutes=args.minutes, unshipped=args.unshipped, device=args.device)
     )
-    print(weights)
 
 
 if __name__ == "__main__":

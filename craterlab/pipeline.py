@@ -319,18 +319,15 @@ def on_input_grid(craters: gpd.GeoDataFrame, scene: xr.Dataset, factor: int) -> 
 def _check(threshold: float | None, min_diameter_px: float, factor: int, model: str | Path, device: str | None) -> None:
     """What `detect` would refuse only after the sharpening."""
     from .inference import pick_device
-    from .nn.craternet import MIN_DIAMETER_PX
     from .nn.zoo import load
 
     if threshold is not None and not 0 <= threshold <= 1:
         raise CraterlabError(f"threshold is a probability from 0 to 1; got {threshold}")
-    if not min_diameter_px >= MIN_DIAMETER_PX:
-        raise CraterlabError(
-            f"min_diameter_px is at least {MIN_DIAMETER_PX:g}, on the sharpened grid; got {min_diameter_px}"
-        )
+    smallest, _ = load(model, pick_device(device)).architecture.diameters_px
+    if not min_diameter_px >= smallest:
+        raise CraterlabError(f"min_diameter_px is at least {smallest:g}, on the sharpened grid; got {min_diameter_px}")
     if factor < 1:
         raise CraterlabError(f"factor is a whole number, 1 or more; got {factor}")
-    load(model, pick_device(device))
 
 
 def _chronology(name: str | None, body: str | None) -> tuple[System | None, str]:

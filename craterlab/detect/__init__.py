@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["detect"]
 
-# A level answers for craters of these diameters on its own grid; level 0 from the smallest wanted, the coarsest up to
-# the largest the network knows. They overlap, so that a crater near a limit is seen whole by at least one level.
-_LEVEL_LOW, _LEVEL_HIGH = 13.0, 34.0
-
 
 def detect(
     scene: xr.Dataset | xr.DataArray | np.ndarray,
@@ -139,16 +135,17 @@ def raw_circles(
     dict of arrays
         x_px, y_px, diameter_px (scene pixels), logit, level_diameter_px (on the grid it was seen on).
     """
-    from ..nn.craternet import HALO, MAX_DIAMETER_PX, MIN_DIAMETER_PX
     from ..normalise import robust_range
     from ..progress import progress_bar
     from ..tiling import Pyramid, inside, padded
     from .isotropic import blocks, is_isotropic
     from .levels import detect_level
 
-    if min_diameter_px < MIN_DIAMETER_PX:
+    smallest, largest = model.architecture.diameters_px
+    level_low, level_high = model.architecture.level_px
+    if min_diameter_px < smallest:
         raise CraterlabError(
-            f"min_diameter_px is at least {MIN_DIAMETER_PX:g}, below which the network is blind; "
+            f"min_diameter_px is at least {smallest:g}, below which the network is blind; "
             f"got {min_diameter_px}. Sharpen the scene first: scene.crater.superres(factor=2).crater.detect()."
         )
 
@@ -157,7 +154,7 @@ def raw_circles(
 
     shape = grid.shape
     # The largest crater asked for is half the image; on the coarsest level it is no larger than a level answers for.
-    levels = 1 + max(0, int(np.ceil(np.log2(max(shape) / 2 / _LEVEL_HIGH))))
+    levels = 1 + max(0, int(np.ceil(np.log2(max(shape) / 2 / level_high))))
     median, scale = robust_range(_sample(read, shape))
     known = grid.crs is not None
     found: list[dict[str, np.ndarray]] = []
@@ -166,8 +163,9 @@ def raw_circles(
     with Pyramid(read, shape, levels) as pyramid, bar:
         for k in range(levels):
             reader, level_shape, zoom = pyramid.reader(k), pyramid.shapes[k], 2.0**k
-            low = min_diameter_px if k == 0 else _LEVEL_LOW
-            high = MAX_DIAMETER_PX * 1.3 if k == levels - 1 else _LEVEL_HIGH
+            # Level 0 answers from the smallest wanted, the coarsest up to the largest the network knows.
+            low = min_diameter_px if k == 0 else level_low
+            high = largest * 1.3 if k == levels - 1 else level_high
 
             def metric(x: np.ndarray, y: np.ndarray, zoom: float = zoom) -> np.ndarray:
                 return grid.metric(x * zoom, y * zoom) * zoom**2
@@ -177,7 +175,7 @@ def raw_circles(
                 parts = [detect_level(reader, level_shape, model, median, scale, on_tile=bar.update, **options)]
             else:
                 parts = []
-                for block in blocks(level_shape, metric, HALO):
+                for block in blocks(level_shape, metric, model.architecture.halo):
                     source = block.reader(padded(reader, level_shape))
                     part = detect_level(source, block.shape, model, median, scale, **options)
                     part["x_px"], part["y_px"] = block.to_grid(part["x_px"], part["y_px"])

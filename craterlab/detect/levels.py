@@ -8,11 +8,9 @@ import numpy as np
 import torch
 
 from ..inference import run
-from ..nn.craternet import ALIGN, HALO
 from ..nn.zoo import Model
 from ..normalise import normalise
 from ..tiling import Reader, padded, tiles
-from .decode import decode
 
 FLOOR_LOGIT = -3.9  # raw heat 0.02: below this nothing survives calibration
 CORE = 1024
@@ -26,7 +24,7 @@ def detect_level(
     scale: float,
     *,
     core: int = CORE,
-    halo: int = HALO,
+    halo: int = 0,
     precision: torch.dtype = torch.float32,
     on_tile: Callable[[int], object] = lambda n: None,
 ) -> dict[str, np.ndarray]:
@@ -51,12 +49,13 @@ def detect_level(
     """
     reader = padded(read, shape)
     found: list[dict[str, np.ndarray]] = []
-    for tile in tiles(shape, core, max(halo, HALO), ALIGN):
+    how = model.architecture
+    for tile in tiles(shape, core, max(halo, how.halo), how.align):
         window = reader(tile.read)
         finite = np.isfinite(window)
         r0, r1, c0, c1 = tile.core
         if finite.any():
-            part = decode(run(model, normalise(window, median, scale), precision), FLOOR_LOGIT)
+            part = how.decode(run(model, normalise(window, median, scale), precision), FLOOR_LOGIT)
             part["x_px"] += tile.read[2]
             part["y_px"] += tile.read[0]
             # A centre may fall a hair outside the image; it belongs to the tile at the edge.

@@ -6,11 +6,15 @@ logarithm of the radius, all on a grid of half the image's resolution.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .blocks import Residual, conv_bn
+from .peaks import peaks
 
 STRIDE = 2  # of the output grid
 ALIGN = 16  # a window must start and end on multiples of this for its grid to line up with the whole image's
@@ -73,3 +77,33 @@ class CraterNet(nn.Module):
         for lateral, merge, skip in zip(reversed(self.lateral), reversed(self.merge), reversed(skips), strict=True):
             x = merge(F.interpolate(lateral(x), scale_factor=2, mode="nearest") + skip)
         return self.head(x)
+
+
+def build(metadata: dict[str, Any]) -> CraterNet:
+    """The network that a weights file describes."""
+    return CraterNet(int(metadata["width"]))
+
+
+def decode(output: np.ndarray, floor_logit: float) -> dict[str, np.ndarray]:
+    """Peaks of the heat map as circles.
+
+    Parameters
+    ----------
+    output : array (4, rows / 2, columns / 2)
+        As ``CraterNet`` gives it.
+    floor_logit : float
+        Peaks below this are left out.
+
+    Returns
+    -------
+    dict of arrays
+        x_px, y_px, diameter_px in window pixels, and `logit`.
+    """
+    iy, ix = peaks(output[0], floor_logit)
+    ox, oy, log_radius = (output[k, iy, ix].astype(float) for k in (1, 2, 3))
+    return {
+        "x_px": (ix + 0.5 + ox) * STRIDE,
+        "y_px": (iy + 0.5 + oy) * STRIDE,
+        "diameter_px": 2 * REFERENCE_RADIUS_PX * np.exp(log_radius),
+        "logit": output[0, iy, ix].astype(float),
+    }

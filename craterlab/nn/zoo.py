@@ -8,18 +8,60 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import CraterlabError
-from .craternet import CraterNet
+from . import craternet
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-ARCHITECTURES = {"craternet": CraterNet}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What `detect` must know to drive a network.
+
+    Attributes
+    ----------
+    build : callable
+        Metadata of a weights file -> network. The network takes (n, layers, rows, columns) and gives (n, maps, ...).
+    decode : callable
+        (maps of one window, least logit) -> dict of arrays x_px, y_px, diameter_px (window pixels), logit.
+    align : int
+        Windows start and end on multiples of this, so that the network's grid is the whole image's.
+    halo : int
+        Pixels beyond which nothing influences an answer.
+    diameters_px : (float, float)
+        Sizes the network answers for, on its own grid.
+    level_px : (float, float)
+        Sizes that an inner level of the pyramid answers for; they overlap, so that a crater near a limit is seen whole
+        by at least one level.
+    """
+
+    build: Callable[[dict[str, Any]], torch.nn.Module]
+    decode: Callable[[np.ndarray, float], dict[str, np.ndarray]]
+    align: int
+    halo: int
+    diameters_px: tuple[float, float]
+    level_px: tuple[float, float]
+
+
+ARCHITECTURES = {
+    "craternet": Architecture(
+        craternet.build,
+        craternet.decode,
+        craternet.ALIGN,
+        craternet.HALO,
+        (craternet.MIN_DIAMETER_PX, craternet.MAX_DIAMETER_PX),
+        (13.0, 34.0),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +72,7 @@ class Model:
     ----------
     name, sha256 : str
         What provenance records.
+    architecture : Architecture
     net : torch.nn.Module
         In evaluation mode, on `device`.
     metadata : dict
@@ -38,6 +81,7 @@ class Model:
 
     name: str
     sha256: str
+    architecture: Architecture
     net: torch.nn.Module
     device: torch.device
     metadata: dict[str, Any]
@@ -56,14 +100,15 @@ def _load(path: Path, modified: float, device: str) -> Model:
     with safe_open(path, "pt") as f:
         raw = f.metadata() or {}
     metadata = {k: _json(v) for k, v in raw.items()}
-    architecture = str(metadata.get("architecture"))
-    if architecture not in ARCHITECTURES:
-        raise CraterlabError(f"{path.name} holds a {architecture!r}; known: {', '.join(ARCHITECTURES)}")
-    net = ARCHITECTURES[architecture](int(metadata["width"]))
+    architecture = ARCHITECTURES.get(str(metadata.get("architecture")))
+    if architecture is None:
+        raise CraterlabError(f"{path.name} holds a {metadata.get('architecture')!r}; known: {', '.join(ARCHITECTURES)}")
+    net = architecture.build(metadata)
     net.load_state_dict(load_file(path))
     net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(False)
-    return Model(path.stem, hashlib.sha256(path.read_bytes()).hexdigest(), net, torch.device(device), metadata)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Model(path.stem, sha256, architecture, net, torch.device(device), metadata)
 
 
 def _json(value: str) -> Any:

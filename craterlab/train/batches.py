@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..detect.targets import encode
+from ..detect import targets
 from ..normalise import normalise, robust_range
 from .sets import Source
 
@@ -118,8 +119,9 @@ def make_batch(
     shares: dict[str, float],
     size: int,
     rng: np.random.Generator,
+    encode: Callable[..., tuple[np.ndarray, np.ndarray]] = targets.encode,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images (n, 1, 256, 256), targets (n, 4, 128, 128), weights (n, 128, 128); `shares` by set, the rest simulated."""
+    """Images (n, 1, 256, 256), and targets and weights as `encode` makes them; `shares` by set, the rest simulated."""
     names = [n for n in shares if sources.get(n)]
     p = np.array([shares[n] for n in names])
     images, targets, weights = [], [], []

@@ -13,63 +13,62 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ..detect.targets import loss
-from ..nn.craternet import CraterNet
+from ..errors import CraterlabError
+from ..nn.zoo import load
 from .batches import Shards, make_batch
 from .calibrate import calibrate
+from .recipe import TRAINABLE, Recipe
 from .sets import check_may_train, load_set
 from .simulated import SHARD, render_shards
-
-SHARES = {"nac": 0.25, "mc11e": 0.20, "gld100": 0.10, "themis": 0.04}
 
 
 def train_detector(
     data: Path | None,
     out: Path,
+    recipe: Recipe,
     *,
-    steps: int = 5000,
     minutes: float | None = None,
-    batch: int = 12,
-    lr: float = 2e-3,
-    width: int = 24,
-    scenes: int = 2400,
-    sets: list[str] | None = None,
     unshipped: bool = False,
-    seed: int = 1,
     device: str = "cpu",
 ) -> Path:
-    """Train `craternet`, or go on with the training found in `out`.
+    """Train a detector, or go on with the training found in `out`.
 
     Parameters
     ----------
     data : Path or None
-        Folder of labelled image sets; None trains on simulation alone.
+        Folder of labelled image sets; None trains on simulation alone, whatever the recipe's shares.
     out : Path
-        Checkpoint, log, rendered scenes and, at the end, ``craternet.safetensors`` are kept here.
-    steps : int
-        Length of the whole training (the learning rate falls to zero there).
+        Checkpoint, log, rendered scenes and, at the end, ``MODEL.safetensors`` are kept here.
+    recipe : Recipe
     minutes : float, optional
         Stop after this long with a checkpoint; the same command goes on.
-    scenes : int
-        Simulated scenes to render; rendering runs beside the training until they are there.
-    sets : list of str, optional
-        Real sets to mix in, default all of ``SHARES``; evaluate-only sets need `unshipped`.
+    unshipped : bool
+        Allow sets that may not train weights that are shipped.
+    device : str
+        As torch names it; scenes are rendered there too.
 
     Returns
     -------
     Path
         The checkpoint, or when the last step is done the weights, calibrated (see ``calibrate``).
+
+    Raises
+    ------
+    CraterlabError
+        For a set that is not there or may not train, and for a start of another shape.
     """
-    sets = list(SHARES) if sets is None else sets
-    check_may_train(sets, unshipped=unshipped)
+    shares = {} if data is None else recipe.shares
+    check_may_train(list(shares), unshipped=unshipped)
     out.mkdir(parents=True, exist_ok=True)
     shard_folder = out / "scenes"
     renderer = None
     shards = Shards(shard_folder)
-    if shards.refresh() * SHARD < scenes:
+    if shards.refresh() * SHARD < recipe.scenes:
         # A process of its own: rendering must not share the interpreter with the training loop.
         renderer = multiprocessing.get_context("spawn").Process(
-            target=render_shards, args=(str(shard_folder), math.ceil(scenes / SHARD), seed, device), daemon=True
+            target=render_shards,
+            args=(str(shard_folder), math.ceil(recipe.scenes / SHARD), recipe.seed, device),
+            daemon=True,
         )
         renderer.start()
     try:
@@ -77,7 +76,7 @@ def train_detector(
             if renderer is not None and not renderer.is_alive():
                 raise RuntimeError("rendering of simulated scenes failed")
             time.sleep(1)
-        return _loop(data, out, shards, sets, steps, minutes, batch, lr, width, seed, torch.device(device))
+        return _loop(data, out, shards, shares, recipe, minutes, torch.device(device))
     finally:
         if renderer is not None:
             renderer.terminate()
@@ -91,39 +90,40 @@ def _loop(
     data: Path | None,
     out: Path,
     shards: Shards,
-    sets: list[str],
-    steps: int,
+    shares: dict[str, float],
+    recipe: Recipe,
     minutes: float | None,
-    batch: int,
-    lr: float,
-    width: int,
-    seed: int,
     device: torch.device,
 ) -> Path:
     from ..progress import progress_bar
 
     started = time.monotonic()
-    torch.manual_seed(seed)
-    model = CraterNet(width).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    torch.manual_seed(recipe.seed)
+    how, steps = TRAINABLE[recipe.model], recipe.steps
+    model = how.new(recipe.width)
+    if recipe.start:
+        _start_from(model, recipe)
+    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).eval()
-    optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=0.02)
     checkpoint = out / "checkpoint.pt"
     step = read_checkpoint(checkpoint, model, average, optimiser, device)
-    sources = {} if data is None else {name: load_set(name, data, "fit") for name in sets}
-    shares = {name: SHARES.get(name, 0.05) for name in sets}
+    sources = {} if data is None else {name: load_set(name, data, "fit") for name in shares}
     log = (out / "log.jsonl").open("a")
     running: dict[str, float] = {}
-    bar = progress_bar(total=steps, initial=step, desc="craternet", unit="step", mininterval=5)
+    bar = progress_bar(total=steps, initial=step, desc=recipe.model, unit="step", mininterval=5)
     while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
         for group in optimiser.param_groups:
-            group["lr"] = rate(step, steps, lr)
+            group["lr"] = rate(step, steps, recipe.lr)
         # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
-        rng = np.random.default_rng([seed, step])
-        image, target, weight = (t.to(device) for t in make_batch(shards, sources, shares, batch, rng))
+        rng = np.random.default_rng([recipe.seed, step])
+        image, target, weight = (
+            t.to(device) for t in make_batch(shards, sources, shares, recipe.batch, rng, how.encode)
+        )
         model.train()
         with torch.autocast(device.type, torch.bfloat16):
             output = model(image.contiguous(memory_format=torch.channels_last))
-        value, parts = loss(output, target, weight)
+        value, parts = how.loss(output, target, weight)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -145,25 +145,35 @@ def _loop(
     write_checkpoint(checkpoint, model, average, optimiser, step)
     if step < steps:
         return checkpoint
-    return _export(average, data, out, sets, step, width, seed)
+    return _export(average, data, out, list(shares), step, recipe)
 
 
-def _export(
-    average: torch.nn.Module, data: Path | None, out: Path, sets: list[str], step: int, width: int, seed: int
-) -> Path:
+def _start_from(model: torch.nn.Module, recipe: Recipe) -> None:
+    """Take over the weights of the recipe's start; layers that it does not have keep their random weights."""
+    state = load(recipe.start).net.state_dict()
+    own = model.state_dict()
+    if wrong := [k for k, v in state.items() if k not in own or own[k].shape != v.shape]:
+        raise CraterlabError(
+            f"{recipe.start} cannot start a {recipe.model} of width {recipe.width}: {len(wrong)} of its layers have no "
+            f"place there, first {wrong[0]}"
+        )
+    model.load_state_dict(state, strict=False)
+
+
+def _export(average: torch.nn.Module, data: Path | None, out: Path, sets: list[str], step: int, recipe: Recipe) -> Path:
     """Write the averaged weights and calibrate them."""
-    weights = out / "craternet.safetensors"
+    weights = out / f"{recipe.model}.safetensors"
     save_file(
         {k: v.contiguous() for k, v in average.state_dict().items()},
         weights,
         metadata={
-            "architecture": "craternet",
-            "width": str(width),
+            "architecture": recipe.model,
+            "width": str(recipe.width),
             "steps": str(step),
             "sets": ",".join(sets) or "none",
         },
     )
-    result = calibrate(weights, data, sets=sets, seed=seed)
+    result = calibrate(weights, data, sets=sets, seed=recipe.seed)
     (out / "calibration.json").write_text(json.dumps(result, indent=1))
     return weights
 

@@ -322,17 +322,17 @@ def test_bench_without_data_says_where_it_looked(here, capsys):
 def test_train_hands_on_and_prints_the_weights(monkeypatch, capsys):
     asked = {}
 
-    def train(data, out, **options):
-        asked.update(options, data=data, out=out)
+    def train(data, out, recipe, **options):
+        asked.update(options, data=data, out=out, recipe=recipe)
         return out / "craternet.safetensors"
 
     monkeypatch.setattr("craterlab.train.detector.train_detector", train)
     flags = "--data d --out o --steps 7 --minutes 2 --scenes 32 --sets nac --unshipped --seed 3 --device cpu"
     assert shell("train", "detect", *flags.split()) == 0
-    assert asked == {
-        "data": Path("d"), "out": Path("o"), "steps": 7, "minutes": 2.0, "scenes": 32, "sets": ["nac"],
-        "unshipped": True, "seed": 3, "device": "cpu",
-    }  # fmt: skip
+    recipe = asked.pop("recipe")
+    assert asked == {"data": Path("d"), "out": Path("o"), "minutes": 2.0, "unshipped": True, "device": "cpu"}
+    assert (recipe.model, recipe.steps, recipe.scenes, recipe.seed) == ("craternet", 7, 32, 3)
+    assert list(recipe.shares) == ["nac"]
     assert capsys.readouterr().out.strip() == str(Path("o/craternet.safetensors"))
 
 

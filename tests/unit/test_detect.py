@@ -6,11 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import craterlab as cl
-from craterlab.detect.decode import decode
 from craterlab.detect.merge import SAME_CRATER_IOU, keep_best
 from craterlab.detect.targets import encode, loss
 from craterlab.match import circle_iou
-from craterlab.nn.craternet import HALO, CraterNet
+from craterlab.nn.craternet import HALO, CraterNet, decode
 from craterlab.normalise import robust_range
 from craterlab.simulate import Law, render
 from craterlab.simulate.photometry import reflectance

@@ -7,6 +7,7 @@ from craterlab import CraterlabError
 from craterlab.train import detector
 from craterlab.train.batches import Shards, augment, cut_window, make_batch
 from craterlab.train.detector import train_detector
+from craterlab.train.recipe import Recipe, read_recipe
 from craterlab.train.sets import SETS, Source, check_may_train, load_set
 from craterlab.train.simulated import SHARD, write_shard
 
@@ -33,8 +34,8 @@ def out(tmp_path):
     return tmp_path
 
 
-def run(out, **options):
-    return train_detector(None, out, scenes=SHARD, width=8, batch=2, sets=[], seed=3, **options)
+def run(out, minutes=None, **options):
+    return train_detector(None, out, Recipe(scenes=SHARD, width=8, batch=2, seed=3, **options), minutes=minutes)
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch):
@@ -118,3 +119,45 @@ def test_real_sets_hold_out_what_calibrates(data):
     assert len(fit) == 8 and len(held) == 2
     mars = load_set("mc11e", data, "calibrate")
     assert {(s.sharp, s.image.shape) for s in mars} == {(False, (2000, 500)), (True, (4000, 1000))}
+
+
+def test_a_training_starts_from_given_weights(out, monkeypatch):
+    monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
+    first = run(out, steps=2)
+    (out / "checkpoint.pt").unlink()
+    kept = first.rename(out / "first.safetensors")
+    # The rate of the first of many steps is next to nothing, so the weights are still those of the start.
+    started = load_file(run(out, steps=1, lr=1e-9, start=str(kept)))
+    before = load_file(kept)
+    moved = [(started[k] - v).abs().max().item() for k, v in before.items() if k.endswith("weight")]
+    assert max(moved) < 1e-6
+    with pytest.raises(CraterlabError, match="width 8"):
+        run(out, steps=2, start="craternet")
+
+
+def test_shipped_recipes_name_sets_that_may_train():
+    from craterlab.train.recipe import TRAINABLE
+
+    for name in TRAINABLE:
+        recipe = read_recipe(name)
+        assert recipe.model == name
+        check_may_train(list(recipe.shares))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("stepps = 3", "unknown key 'stepps'"),
+        ("steps = 'many'", "steps must be int"),
+        ("model = 'yolo'", "unknown model 'yolo'"),
+        ("[shares]\nnac = 0.8\nmc11e = 0.4", "at most 1"),
+        ("steps = ", "not a TOML file"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(tmp_path, text, says):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(CraterlabError, match=says):
+        read_recipe(path)
+    with pytest.raises(CraterlabError, match=r"known: .*craternet"):
+        read_recipe("nothing")
