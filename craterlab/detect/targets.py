@@ -25,7 +25,7 @@ def encode(
     Returns
     -------
     target : array (4, rows / 2, columns / 2) float32
-        Heat in 0..1 with 1 at centres, offset x and y, log radius.
+        Heat in 0..1 with 1 at centres; around them, where the heat is not 0, offset x and y, log radius.
     weight : array (rows / 2, columns / 2) float32
         0 where the heat map is not to be judged.
 
@@ -58,8 +58,12 @@ def encode(
             continue
         gy, gx = np.mgrid[y0:y1, x0:x1]
         g = np.exp(-((gx + 0.5 - cx) ** 2 + (gy + 0.5 - cy) ** 2) / (2 * sigma**2))
-        view = target[0, y0:y1, x0:x1]
-        np.maximum(view, np.minimum(g, 0.99), out=view)
+        view = target[:, y0:y1, x0:x1]
+        # Cells around a centre know where it is too: the highest may be one of them.
+        nearer = g > view[0]
+        view[0][nearer] = np.minimum(g, 0.99)[nearer]
+        view[1][nearer], view[2][nearer] = (cx - gx - 0.5)[nearer], (cy - gy - 0.5)[nearer]
+        view[3][nearer] = np.log(d / 2 / REFERENCE_RADIUS_PX)
         if 0 <= ix < cols and 0 <= iy < rows:
             target[0, iy, ix] = 1
             target[1:, iy, ix] = cx - ix - 0.5, cy - iy - 0.5, np.log(d / 2 / REFERENCE_RADIUS_PX)
@@ -68,17 +72,20 @@ def encode(
 
 
 def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Focal loss on the heat map (alpha 2, beta 4: Law & Deng 2018), L1 on offset and log radius at the centres."""
+    """Focal loss on the heat map (alpha 2, beta 4: Law & Deng 2018), L1 on offset and log radius at the centres and, less
+    so, in the eight cells around."""
     logit, heat = output[:, 0].float(), target[:, 0]
     p = torch.sigmoid(logit)
     centre = heat == 1
     positive = F.softplus(-logit) * (1 - p) ** 2
     negative = F.softplus(logit) * p**2 * (1 - heat) ** 4
-    count = centre.sum().clamp_min(1)
     # Each window has its own denominator: a bare plain teaches as much as a crowded one.
     per_window = (torch.where(centre, positive, negative) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
     focal = per_window.mean()
-    offset = (output[:, 1:3].float() - target[:, 1:3]).abs().sum(1)[centre].sum() / count
-    radius = (output[:, 3].float() - target[:, 3]).abs()[centre].sum() / count
+    beside = F.max_pool2d(centre.float()[:, None], 3, 1, 1)[:, 0].bool() & ~centre
+    near = centre + heat * beside / 8  # a large crater, warm all around, counts at most twice a small one
+    share = near / near.sum().clamp_min(1)
+    offset = ((output[:, 1:3].float() - target[:, 1:3]).abs().sum(1) * share).sum()
+    radius = ((output[:, 3].float() - target[:, 3]).abs() * share).sum()
     total = focal + 0.5 * offset + 1.5 * radius
     return total, {"focal": focal.item(), "offset": offset.item(), "radius": radius.item()}
