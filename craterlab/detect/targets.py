@@ -72,8 +72,8 @@ def encode(
 
 
 def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Focal loss on the heat map (alpha 2, beta 4: Law & Deng 2018), L1 on offset and log radius at the centres and, less
-    so, in the eight cells around."""
+    """Focal loss on the heat map (alpha 2, beta 4: Law & Deng 2018), L1 on offset and log radius at the centres and,
+    less so, in the eight cells around."""
     logit, heat = output[:, 0].float(), target[:, 0]
     p = torch.sigmoid(logit)
     centre = heat == 1

@@ -126,11 +126,14 @@ def noise_curve(windows: list[np.ndarray]) -> NoiseCurve:
     sigma = max(total, floor) ** 0.5
     sigma_error = _root_error(sigma**2, total_error)
     rounding = _step(stack) / 12**0.5
+    flat = NoiseCurve(sigma, sigma_error, None, None, rounding, middle, sigma, sigma_error)
     if not slope > _SURE * slope_error:
-        return NoiseCurve(sigma, sigma_error, None, None, rounding, middle, sigma, sigma_error)
+        return flat
     at_zero, zero_error = total - slope * middle, float(np.hypot(total_error, slope_error * middle))
     if at_zero < floor and middle > 0:
-        at_zero, slope = floor, max(total - floor, 1e-12 * total) / middle
+        at_zero, slope = floor, (total - floor) / middle
+        if not slope > 0:  # all there is to see is the rounding
+            return flat
     read_error, gain_error = _root_error(at_zero, zero_error), slope_error / slope**2
     return NoiseCurve(at_zero**0.5, read_error, 1.0 / slope, gain_error, rounding, middle, sigma, sigma_error)
 

@@ -1,7 +1,8 @@
-"""Calibration of a trained detector: scores that are probabilities, a threshold, and an error model.
+"""Calibration of a trained detector: sizes without bias, scores that are probabilities, a threshold, an error model.
 
 Only labelled images that the network did not learn from are used: held-out parts of the training sets and freshly
-simulated scenes. The sets weigh the same, however many craters they hold.
+simulated scenes. The sets weigh the same, however many craters they hold. Bias and errors come from the simulated
+scenes, since labels have errors of their own.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import numpy as np
 import pandas as pd
 
 from ..detect import calibrated, calibration_features, raw_circles, unique
+from ..detect.errors import size_factor
 from ..grid import grid_of
 from ..inference import pick_device, quick_precision
-from ..match import match, scores
+from ..match import match, pool, scores
 from ..nn.zoo import Model, load
 from ..scene import as_scene
-from .batches import HARDLY, SEEN
+from .batches import HARDLY, SEEN, SHOWN
+from .evidence import shading_correlation
 from .sets import load_set
 from .simulated import sharpened
+from .size_errors import error_model, size_bias
 
-MIN_DIAMETER_PX = 10  # of the F1 that the threshold maximises
+MIN_DIAMETER_PX = 10  # of the craters that the threshold counts
+SIMULATED = "simulated"
+SURE_LOGIT = -1.0  # peaks that any threshold keeps
+_SCENES, _SIZE = 48, 384
 
 
 @dataclass
@@ -40,15 +47,17 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
     from ..simulate import render
 
     out: list[tuple[str, np.ndarray, pd.DataFrame]] = []
-    r = render(24, 384, seed=seed + 77_777, oversample=2)
-    for image, t in zip(r.image.numpy(), r.truth, strict=True):
-        left = (t.visibility * (1 - t.erosion)).to_numpy()
-        seen = left > HARDLY
-        t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < SEEN)[seen]
-        out.append(("simulated", image, t))
-    for _, image, t in list(out[::3]):
+    for landforms in (False, True):
+        r = render(_SCENES // 2, _SIZE, seed=seed + 77_777 + landforms, oversample=2, landforms=landforms)
+        for image, t, azimuth in zip(r.image.numpy(), r.truth, r.sun_azimuth_deg, strict=True):
+            left = (t.visibility * (1 - t.erosion)).to_numpy()
+            x, y, d = (t[c].to_numpy() for c in ("x_px", "y_px", "diameter_px"))
+            shown = shading_correlation(image, x, y, d, float(azimuth))
+            t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=(left < SEEN) | (shown < SHOWN))
+            out.append((SIMULATED, image, t[left > HARDLY]))
+    for _, image, t in list(out[::6]):
         twice = t.assign(x_px=t.x_px * 2, y_px=t.y_px * 2, diameter_px=t.diameter_px * 2)
-        out.append(("simulated, sharpened", sharpened(image), twice))
+        out.append((SIMULATED + ", sharpened", sharpened(image), twice))
     if data is None:
         return out
     for name in sets:
@@ -80,25 +89,41 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     Returns
     -------
     dict
-        What was written: `calibration` (weights of ``detect.calibration_features``), `threshold`,
-        `errors` (for position and diameter: a floor in pixels and a share of D, 1-sigma), `held_out` (F1 by set).
+        What was written: `size_bias` and `errors` (see ``detect.errors``), `calibration` (weights of
+        ``detect.calibration_features``), `threshold`, `held_out` (F1 by set).
 
     Notes
     -----
-    Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px. The threshold maximises the
-    mean F1 over the sets at D >= 10 px.
+    Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px. At the threshold as many
+    craters of D >= 10 px are found as are labelled: the mean over the sets of log(found / labelled) is nought.
     """
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
     from scipy.optimize import minimize
 
     model = load(weights, pick_device(device))
-    neutral = replace(model, metadata={**model.metadata, "calibration": (0.0, 1.0, 0.0, 0.0)})
-    items = []
-    for group, image, truth in _images(data, sets, seed):
-        scene = as_scene(image)
-        raw = raw_circles(scene["image"], grid_of(scene), model, quick_precision(model.device), 6)
-        items.append(Labelled(group, raw, truth, image))
+    metadata = {k: v for k, v in model.metadata.items() if k not in ("calibration", "size_bias", "errors")}
+    neutral = replace(model, metadata=metadata)
+    items = [Labelled(group, _raw(image, neutral), truth, image) for group, image, truth in _images(data, sets, seed)]
+    result: dict = {}
+    found, truth = _simulated_pairs(items, neutral)
+    seen = found.level_diameter_px.to_numpy()
+    bias = size_bias(seen, np.log(truth.diameter_px.to_numpy() / found.diameter_px.to_numpy()))
+    if bias:
+        result["size_bias"] = bias
+        unbiased = replace(model, metadata={**metadata, **result})
+        for item in items:
+            item.raw["diameter_px"] = item.raw["diameter_px"] * size_factor(item.raw["level_diameter_px"], unbiased)
+        found["diameter_px"] *= size_factor(seen, unbiased)
+    level = found.diameter_px.to_numpy() / seen
+    off = found[["x_px", "y_px", "diameter_px"]].to_numpy() - truth[["x_px", "y_px", "diameter_px"]].to_numpy()
+    off = off / level[:, None]
+    logit = found.logit.to_numpy()
+    result["errors"] = {
+        "position": error_model(seen, logit, off[:, :2]),
+        "diameter": error_model(seen, logit, off[:, 2]),
+    }
+
     groups = sorted({i.group for i in items})
 
     rows = []
@@ -118,40 +143,13 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         return float((weight * (np.logaddexp(0, z) - y * z)).sum() + 1e-4 * (w @ w))
 
     w = minimize(cost, [0.0, 1.0, 0.0, 0.0], method="BFGS").x
-    result: dict = {"calibration": [round(float(v), 4) for v in w]}
+    result["calibration"] = [round(float(v), 4) for v in w]
 
     fitted = replace(model, metadata={**model.metadata, **result})
     tables = [(_table(i, fitted), i) for i in items]
-    best: tuple[float, float, dict[str, float]] = (-1.0, 0.5, {})
-    for threshold in np.arange(0.1, 0.9, 0.02):
-        by_group = {}
-        for g in groups:
-            tp = fp = fn = 0
-            for t, i in tables:
-                if i.group == g:
-                    s = scores(t[t.score >= threshold], i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.image.shape)
-                    tp, fp, fn = tp + s.tp, fp + s.fp, fn + s.fn
-            by_group[g] = 2 * tp / max(2 * tp + fp + fn, 1)
-        mean = float(np.mean(list(by_group.values())))
-        if mean > best[0]:
-            best = (mean, float(threshold), by_group)
-    result["threshold"] = round(best[1], 3)
-    result["held_out"] = {k: round(v, 3) for k, v in best[2].items()}
-
-    d, position, diameter = [], [], []
-    for t, i in tables:
-        s = scores(t[t.score >= best[1]], i.truth, min_diameter_px=6, shape=i.image.shape)
-        kept = t[t.score >= best[1]].reset_index(drop=True).iloc[s.pairs[:, 0]]
-        label = i.truth.reset_index(drop=True).iloc[s.pairs[:, 1]]
-        d.append(label.diameter_px.to_numpy())
-        position.append(np.concatenate([[kept.x_px.to_numpy() - label.x_px], [kept.y_px.to_numpy() - label.y_px]]))
-        diameter.append(kept.diameter_px.to_numpy() - label.diameter_px.to_numpy())
-    size_px = np.concatenate(d)
-    # 1.4826 times the median of absolute errors is a standard deviation; position: the mean of the two axes.
-    result["errors"] = {
-        "position": _error_model(size_px, np.abs(np.concatenate(position, 1)).mean(0) * 1.4826),
-        "diameter": _error_model(size_px, np.abs(np.concatenate(diameter)) * 1.4826),
-    }
+    threshold, f1 = _balanced(tables, groups)
+    result["threshold"] = round(threshold, 3)
+    result["held_out"] = {k: round(v, 3) for k, v in f1.items()}
 
     with safe_open(weights, "pt") as f:
         metadata = f.metadata()
@@ -162,15 +160,45 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     return result
 
 
-def _error_model(diameter: np.ndarray, error: np.ndarray) -> list[float]:
-    """Floor (px) and share of D of a 1-sigma error, by medians in bins of diameter; NaN below 32 craters."""
-    if len(diameter) < 32:
-        return [float("nan"), float("nan")]
-    edges = np.quantile(diameter, np.linspace(0, 1, 9))
-    bins = np.clip(np.searchsorted(edges, diameter) - 1, 0, 7)
-    centre = np.array([np.median(diameter[bins == b]) for b in np.unique(bins)])
-    sigma = np.array([np.median(error[bins == b]) for b in np.unique(bins)])
-    from scipy.optimize import nnls
+def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) -> tuple[float, dict[str, float]]:
+    """The threshold at which the groups together hold as many found craters as labelled ones, and each group's F1."""
+    # Matching goes in order of score, so what is matched above a threshold does not depend on what lies below it.
+    pooled = {
+        g: pool(
+            [
+                scores(t, i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.image.shape)
+                for t, i in tables
+                if i.group == g
+            ]
+        )
+        for g in groups
+    }
 
-    squares, _ = nnls(np.column_stack([np.ones_like(centre), centre**2]), sigma**2)
-    return [round(float(v), 4) for v in np.sqrt(squares)]
+    def imbalance(threshold: float) -> float:
+        ratio = [((s.score >= threshold).sum() + 1) / (s.tp + s.fn + 1) for s in pooled.values()]
+        return float(abs(np.log(ratio).mean()))
+
+    threshold = float(min(np.arange(0.1, 0.9, 0.01), key=imbalance))
+    f1 = {}
+    for g, s in pooled.items():
+        kept = s.score >= threshold
+        f1[g] = 2 * float(s.hit[kept].sum()) / max(float(kept.sum() + s.tp + s.fn), 1.0)
+    return threshold, f1
+
+
+def _raw(image: np.ndarray, model: Model) -> dict[str, np.ndarray]:
+    scene = as_scene(image)
+    return raw_circles(scene["image"], grid_of(scene), model, quick_precision(model.device), 6)
+
+
+def _simulated_pairs(items: list[Labelled], model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Circles that are surely craters of the simulated scenes, and those craters, row by row."""
+    found, truth = [], []
+    for i in items:
+        if i.group == SIMULATED:
+            t = _table(i, model)
+            t = t[t.logit > SURE_LOGIT].reset_index(drop=True)
+            s = scores(t, i.truth, min_diameter_px=6, shape=i.image.shape)
+            found.append(t.iloc[s.pairs[:, 0]])
+            truth.append(i.truth.iloc[s.pairs[:, 1]])
+    return pd.concat(found, ignore_index=True), pd.concat(truth, ignore_index=True)

@@ -6,14 +6,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import craterlab as cl
+from craterlab.detect.errors import size_factor
+from craterlab.detect.frame import data_window
 from craterlab.detect.merge import SAME_CRATER_IOU, keep_best
 from craterlab.detect.targets import encode, loss
-from craterlab.match import circle_iou
+from craterlab.match import circle_iou, match
 from craterlab.nn.craternet import HALO, CraterNet, decode
+from craterlab.nn.zoo import ARCHITECTURES, Model
 from craterlab.normalise import robust_range
 from craterlab.simulate import Law, render
 from craterlab.simulate.photometry import reflectance
 from craterlab.simulate.profiles import fresh_profile
+from craterlab.train.size_errors import error_model, size_bias
 
 torch.set_num_threads(1)
 
@@ -239,3 +243,48 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
     out = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
     n, peak = out.split()
     assert int(n) > 1000 and float(peak) <= 2.5
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_a_black_frame_is_found(top, bottom, left, right, seed):
+    image = np.random.default_rng(seed).uniform(1, 2, (220, 260)).astype(np.float32)
+    image[5:60, 0] = 0  # black at an edge, but no frame
+    framed_image = np.pad(image, ((top, bottom), (left, right)))
+    window = data_window(lambda w: framed_image[w[0] : w[1], w[2] : w[3]], framed_image.shape)
+    if 0.25 * framed_image.shape[0] <= 220 and 0.25 * framed_image.shape[1] <= 260:
+        assert window == (top, top + 220, left, left + 260)
+    else:
+        assert window == (0, framed_image.shape[0], 0, framed_image.shape[1])
+
+
+def test_a_black_frame_changes_nothing_inside(simulated):
+    image, _ = simulated
+    image = np.clip(image, 1, None)
+    alone = cl.detect(image, precision="float32", threshold=0.3)
+    # 64 is a multiple of the network's grid and of the pyramid, so both are seen on the same pixels.
+    framed = cl.detect(np.pad(image, 64), precision="float32", threshold=0.3)
+    shifted = framed.assign(x_px=framed.x_px - 64, y_px=framed.y_px - 64)
+    label, overlap, _ = match(shifted, alone)
+    assert len(alone) > 10
+    assert (label >= 0).mean() > 0.9 and np.median(overlap[label >= 0]) > 0.95
+
+
+def test_sizes_are_corrected_between_the_knots():
+    model = Model("m", "", ARCHITECTURES["craternet"], CraterNet(8), torch.device("cpu"), {})
+    np.testing.assert_array_equal(size_factor(np.array([8.0, 20.0]), model), 1)
+    model.metadata["size_bias"] = [[8.0, 32.0], [0.1, -0.1]]
+    found = size_factor(np.array([4.0, 8.0, 16.0, 32.0, 64.0]), model)
+    np.testing.assert_allclose(found, np.exp([0.1, 0.1, 0.0, -0.1, -0.1]))
+
+
+def test_errors_are_fitted_so_that_68_percent_lie_within():
+    rng = np.random.default_rng(5)
+    d, logit = np.exp(rng.uniform(np.log(6), np.log(48), 8000)), rng.uniform(-2, 4, 8000)
+    sigma = 0.05 * d * np.exp(-0.3 * logit)
+    fitted = error_model(d, logit, sigma * rng.standard_normal(8000))
+    # The law behind: exp(log(0.05 * 12) + log(d / 12) - 0.3 logit).
+    np.testing.assert_allclose(fitted, [np.log(0.6), 1.0, -0.3], atol=0.05)
+    bias, medians = size_bias(d, np.log(1.1) + 0.2 * rng.standard_normal(8000))
+    assert bias[0] == 6 and np.abs(np.array(medians) - np.log(1.1)).max() < 0.03
+    assert np.isnan(error_model(d[:5], logit[:5], d[:5])).all() and size_bias(d[:5], d[:5]) == []

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from craterlab import CraterlabError, Instrument
 from craterlab.superres.blocks import sample
+from craterlab.superres import estimate
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
 
@@ -203,3 +204,10 @@ def test_psf_error_grows_with_noise():
 def test_psf_that_cannot_be_measured(image, message):
     with pytest.raises(CraterlabError, match=message):
         fit_psf([image], ANY)
+
+
+def test_a_fit_without_noise_left_gives_no_gain(monkeypatch):
+    """Met on a simulated scene: the regression left nothing at the mean level, and the gain was divided by nought."""
+    monkeypatch.setattr(estimate, "_noise_terms", lambda *a: ((0.0, 0.1), (0.5, 0.01)))
+    found = noise_curve(windows(np.round(terrain(256, 1) * 3 + 100)))
+    assert found.gain is None and found.read > 0
