@@ -10,8 +10,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from craterlab import CraterlabError, Instrument
-from craterlab.superres.blocks import sample
 from craterlab.superres import estimate
+from craterlab.superres.blocks import sample
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
 
