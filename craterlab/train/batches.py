@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 from ..detect import targets
 from ..normalise import normalise, robust_range
@@ -105,12 +106,8 @@ def augment(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) ->
     if rng.uniform() < 0.5:  # signed power about the median: a bent tone curve
         image = np.sign(image) * np.abs(image) ** rng.uniform(0.75, 1.3)
     image = image * np.exp(rng.normal(0, 0.25)) + rng.normal(0, 0.2)
-    if rng.uniform() < 0.25:
-        k = rng.uniform(0.05, 0.2)
-        blurred = image.copy()
-        for axis in (0, 1):
-            blurred = (1 - 2 * k) * blurred + k * (np.roll(blurred, 1, axis) + np.roll(blurred, -1, axis))
-        image = blurred
+    if rng.uniform() < 0.3:  # a soft camera, or an image resampled to finer pixels than it has detail
+        image = gaussian_filter(image, np.exp(rng.uniform(np.log(0.4), np.log(1.8))), mode="reflect")
     if rng.uniform() < 0.4:
         image = image + rng.normal(0, rng.uniform(0, 0.25), image.shape)
     if rng.uniform() < 0.3:  # a hard stretch: shadows all black, sunlit walls all white
