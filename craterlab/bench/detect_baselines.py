@@ -10,11 +10,11 @@ import pandas as pd
 from ..errors import CraterlabError
 
 # Settings: the best mean F1 on crops of the train splits of `nac` and `mc11e`, out of a small grid about those that
-# tutorials give. ALT is HOUGH_GRADIENT_ALT: edges by Scharr, circles judged by how much of them is there. Its coordinates
-# count from the centre of the first pixel, those of the other from its corner.
+# tutorials give. ALT is HOUGH_GRADIENT_ALT: edges by Scharr, circles judged by how much of them is there. Its
+# coordinates count from the centre of the first pixel, those of the other from its corner.
 METHODS: dict[str, dict[str, Any]] = {
-    "hough": {"mode": "HOUGH_GRADIENT", "dp": 1.0, "param1": 200, "param2": 14, "shift": 0.0},
-    "alt": {"mode": "HOUGH_GRADIENT_ALT", "dp": 1.5, "param1": 300, "param2": 0.7, "shift": 0.5},
+    "hough": {"mode": "HOUGH_GRADIENT", "dp": 1.0, "param1": 250, "param2": 10, "shift": 0.0},
+    "alt": {"mode": "HOUGH_GRADIENT_ALT", "dp": 1.5, "param1": 300, "param2": 0.65, "shift": 0.5},
 }
 _RADIUS_PX = (4, 40)
 _BETWEEN_PX = 6  # least distance of two centres

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BINS = ("6-10", "10-20", "20-50", ">50")
+_BINS = ("8-10", "10-20", "20-50", ">50")
 
 
 def figure(result: dict[str, Any]) -> Figure:

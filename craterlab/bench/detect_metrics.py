@@ -101,6 +101,8 @@ def measured(
         values = values[np.isfinite(values)]
         if len(values):
             intervals[n] = [_round(v) for v in np.quantile(values, INTERVAL)]
+    if with_ospa:
+        out.setdefault("ospa", None)
     return out | {"intervals": intervals}
 
 
