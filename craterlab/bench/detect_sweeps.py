@@ -146,7 +146,7 @@ def sweeps(
     The signal-to-noise ratio of a camera is that of its table under every sun: exposures are taken to follow the
     light. Craters that lie wholly in a cast shadow count as labels too.
     """
-    cameras = tuple(instruments().name) if cameras is None else cameras
+    cameras = tuple(instruments().index) if cameras is None else cameras
     ground = grounds(terrains, size)
 
     def cell(images: np.ndarray, varied: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:

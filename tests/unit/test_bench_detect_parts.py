@@ -13,6 +13,7 @@ from craterlab.bench.detect_baselines import METHODS, hough_circles
 from craterlab.bench.detect_outcomes import outcomes
 from craterlab.bench.detect_simulated import simulated_row
 from craterlab.bench.detect_sweeps import AZIMUTHS_DEG, INCIDENCES_DEG, grounds, labels_to_see, lit, seen, sweeps
+from craterlab.instruments import instruments
 
 torch.set_num_threads(1)
 
@@ -32,16 +33,16 @@ def test_consensus_of_a_hand_made_table():
         ]
     )  # fmt: skip
     got = consensus(table).sort_values("diameter_px").to_numpy().tolist()
-    assert got == [[50, 50, 6, 1], [120.5, 60, 10, 2], [50.5, 50.5, 20.5, 3], [160, 160, 30, 1]]
+    assert got == [[50, 50, 6, 1], [120.5, 60, 10, 2], [50.75, 50.75, 20.75, 3], [160, 160, 30, 1]]
     assert consensus(table[:0]).empty
 
 
 def test_touching_circles_are_not_drawn_together_in_a_chain():
-    """Each overlaps the next by more than a half, the first and last do not touch."""
-    table = marks([(str(i), 50 + 4 * i, 50, 20) for i in range(6)])
+    """Each overlaps the next by more than a half, the first and the last are far apart."""
+    table = marks([(str(i), 50 + 5 * i, 50, 20) for i in range(12)])
     got = consensus(table)
-    assert len(got) > 1
-    assert got.confidence.sum() == 6
+    assert 3 <= len(got) <= 6
+    assert got.confidence.sum() == 12
 
 
 @pytest.fixture
@@ -156,9 +157,9 @@ def test_a_sweep_reports_what_the_detector_does(ground):
         kept = kept.assign(diameter_px=kept.diameter_px * 1.1)
         return pd.concat([kept, invented], ignore_index=True).assign(score=0.9)
 
-    got = sweeps(find, 0.5, terrains=2, size=96, cameras=("CTX",), progress=False)
+    got = sweeps(find, 0.5, terrains=2, size=96, progress=False)
     assert len(got["sun"]) == len(AZIMUTHS_DEG) * len(INCIDENCES_DEG)
-    assert len(got["instrument"]) == len(INCIDENCES_DEG)
+    assert {c["instrument"] for c in got["instrument"]} == set(instruments().index)
     assert len({c["recall"] for c in got["sun"]}) == 1
     assert 0.5 < got["sun"][0]["recall"] < 1
     assert got["recall_spread"] == 0
