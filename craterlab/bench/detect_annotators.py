@@ -89,10 +89,11 @@ def annotators(data: Path, split: str, find: Finder, threshold: float, *, progre
     Returns
     -------
     dict
-        `annotators`: rows of annotator, images, labels, precision, recall, f1, f1_strict, each pooled over the images
-        that the annotator marked; `median`: f1 and f1_strict over the annotators; `model`: the detector's row, pooled
-        over all the consensuses, every annotator left out in turn; `cases` of an image and an annotator, and
-        `model_ahead`: in how many the detector's F1 against that consensus is the higher one.
+        `annotators`: rows of annotator, images, labels, precision, recall, f1, f1_strict, centre_error and
+        diameter_error (medians), each pooled over the images that the annotator marked; `median`: f1 and f1_strict over
+        the annotators; `model`: the detector's row, pooled over all the consensuses, every annotator left out in turn;
+        `cases` of an image and an annotator, and `model_ahead`: in how many the detector's F1 against that consensus is
+        the higher one.
 
     Raises
     ------
@@ -147,4 +148,5 @@ def _both(found: pd.DataFrame, others: pd.DataFrame, shape: tuple[int, int]) -> 
 def _row(parts: list[tuple[Scores, Scores]]) -> dict[str, Any]:
     loose, strict = (pool(p) for p in zip(*parts, strict=True))
     figures = {"precision": loose.precision, "recall": loose.recall, "f1": loose.f1, "f1_strict": strict.f1}
+    figures |= {"centre_error": loose.centre_error, "diameter_error": loose.diameter_error}
     return {"labels": loose.tp + loose.fn} | {k: round(v, 4) for k, v in figures.items()}

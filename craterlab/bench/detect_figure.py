@@ -126,6 +126,8 @@ def _heat(made: Figure, ax: Axes, cells: list[dict[str, Any]], varied: str, labe
 
 def _worse(ax: Axes, part: dict[str, Any]) -> None:
     """Recall by incidence under haze and hard stretch."""
+    plain = [c for c in part["instrument"] if c["instrument"] == "generic"]
+    ax.plot([c["incidence"] for c in plain], [c["recall"] for c in plain], color="black", lw=2, label="neither")
     for name, style in (("haze", "-"), ("stretch", "--")):
         for i, value in enumerate(dict.fromkeys(c[name] for c in part[name])):
             cells = [c for c in part[name] if c[name] == value]

@@ -116,7 +116,6 @@ def sweeps(
     *,
     terrains: int = TERRAINS,
     size: int = SIZE,
-    cameras: tuple[str, ...] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Recall, false alarms and size by sun, camera, haze and stretch, on one ground.
@@ -128,8 +127,6 @@ def sweeps(
     threshold : float
     terrains, size : int
         How many, and their rows and columns.
-    cameras : tuple of str, optional
-        Default: all of the instrument table.
 
     Returns
     -------
@@ -146,7 +143,6 @@ def sweeps(
     The signal-to-noise ratio of a camera is that of its table under every sun: exposures are taken to follow the
     light. Craters that lie wholly in a cast shadow count as labels too.
     """
-    cameras = tuple(instruments().index) if cameras is None else cameras
     ground = grounds(terrains, size)
 
     def cell(images: np.ndarray, varied: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -166,7 +162,7 @@ def sweeps(
             under += found
         result["incidence"].append(at | _figures(under, threshold))
         mixed = torch.stack([turned[i] for i in range(terrains)])
-        for camera in cameras:
+        for camera in instruments().index:
             result["instrument"].append(cell(seen(mixed, camera), at | {"instrument": camera})[0])
         for haze in HAZE:
             result["haze"].append(cell(seen(mixed, REFERENCE, haze=haze), at | {"haze": haze})[0])
