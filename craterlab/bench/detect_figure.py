@@ -75,7 +75,8 @@ def _curves(ax: Axes, result: dict[str, Any], rows: dict[str, Any]) -> None:
                 ax.plot(base["recall"], base["precision"], marker, color=_colour(i), ls="")
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     ax.set_title("D ≥ 10 px; dot: at the threshold; x, +: Hough", fontsize=10)
-    ax.legend(fontsize=7, loc="lower left")
+    # Below the panel: the baselines lie in the one corner that the curves leave free.
+    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
 
 
 def _by_bin(ax: Axes, rows: dict[str, Any]) -> None:
@@ -134,7 +135,7 @@ def _worse(ax: Axes, part: dict[str, Any]) -> None:
             x, y = [c["incidence"] for c in cells], [c["recall"] for c in cells]
             ax.plot(x, y, style, color=_colour(i), label=f"{name} {value:g}")
     ax.set(xlabel="incidence (°)", ylabel="recall", ylim=(0, 1))
-    ax.set_title("haze (over the mean light), stretch (share driven to black and white)", fontsize=9)
+    ax.set_title("haze over mean light; share stretched to black, to white", fontsize=9)
     ax.legend(fontsize=7, loc="lower left", ncols=2)
 
 
