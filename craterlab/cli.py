@@ -118,8 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--sets", metavar="A,B", help="default all that are there")
+    p.add_argument("--parts", metavar="A,B", help="of sets, baselines, annotators, simulated, sweeps; default sets")
     p.add_argument("--threshold", type=float, metavar="P", help="default the model's")
-    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
+    p.add_argument("--figure", type=Path, metavar="FILE.png", help="draw it")
     _add_model(p)
 
     p = add("superres", _bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
@@ -254,15 +256,28 @@ def _age(args: argparse.Namespace) -> None:
 
 
 def _bench_detect(args: argparse.Namespace) -> None:
-    from .bench import bench_detect, format_table
-    from .output import check_file, write_json
+    from .bench import bench_detect, format_report
+    from .output import check_file, whole_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
-    result = bench_detect(args.data, args.split, sets=_names(args.sets), model=args.model, threshold=args.threshold)
-    print(format_table(result))
-    if args.json is not None:
-        write_json(args.json, result)
+    for file in (args.json, args.figure):
+        if file is not None:
+            check_file(file)
+    result = bench_detect(
+        args.data,
+        args.split,
+        sets=_names(args.sets),
+        model=args.model,
+        threshold=args.threshold,
+        parts=_names(args.parts),
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_report(result))
+    if args.figure is not None:
+        from .bench.detect_figure import figure
+
+        with whole_file(args.figure) as part:
+            figure(result).savefig(part, format="png", dpi=130)
 
 
 def _bench_superres(args: argparse.Namespace) -> None:

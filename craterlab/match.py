@@ -136,7 +136,8 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if values.size else float("nan")
 
 
-def _circles(table: Any, name: str) -> tuple[Floats, Floats, Floats]:
+def as_circles(table: Any, name: str) -> tuple[Floats, Floats, Floats]:
+    """Columns `x_px`, `y_px` and `diameter_px` of a crater table; CraterlabError, with its `name`, if one is unfit."""
     missing = [c for c in ("x_px", "y_px", "diameter_px") if c not in table]
     if missing:
         raise CraterlabError(
@@ -151,6 +152,12 @@ def _circles(table: Any, name: str) -> tuple[Floats, Floats, Floats]:
             f"row {int(np.argmax(bad))}); drop them first: table[table.diameter_px > 0]"
         )
     return x, y, d
+
+
+def cut_by_border(x: Floats, y: Floats, d: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which circles reach over the border of an image of `shape` (rows, columns) pixels."""
+    rows, cols = shape
+    return (x - d / 2 < 0) | (y - d / 2 < 0) | (x + d / 2 > cols) | (y + d / 2 > rows)
 
 
 def match(
@@ -183,8 +190,8 @@ def match(
 
     if not 0 < iou <= 1:
         raise CraterlabError(f"iou must lie in (0, 1], got {iou!r}; the usual choice is iou=0.5")
-    fx, fy, fd = _circles(found, "found")
-    tx, ty, td = _circles(truth, "truth")
+    fx, fy, fd = as_circles(found, "found")
+    tx, ty, td = as_circles(truth, "truth")
     score = np.asarray(found["score"], float) if "score" in found else np.zeros(fd.size)
     order = np.argsort(-score, kind="stable")
     label = np.full(fd.size, -1, np.intp)
@@ -258,8 +265,8 @@ def scores(
     1.0
     """
     label, overlap, order = match(found, truth, iou)
-    tx, ty, td = _circles(truth, "truth")
-    fx, fy, fd = _circles(found, "found")
+    tx, ty, td = as_circles(truth, "truth")
+    fx, fy, fd = as_circles(found, "found")
 
     skip = td < min_diameter_px
     if ignore is None and "ignore" in truth:
@@ -270,8 +277,7 @@ def scores(
             raise CraterlabError(f"ignore has shape {marked.shape}, wanted one value a label: ({td.size},)")
         skip |= marked
     if shape is not None:
-        rows, cols = shape
-        skip |= (tx - td / 2 < 0) | (ty - td / 2 < 0) | (tx + td / 2 > cols) | (ty + td / 2 > rows)
+        skip |= cut_by_border(tx, ty, td, shape)
 
     matched = label >= 0
     hit = matched.copy()

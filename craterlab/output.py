@@ -156,6 +156,25 @@ def _no_room(target: Path) -> bool:
     return there is not None and shutil.disk_usage(there).free < 2**16
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file to write that takes the place of `path` in one rename when the block ends without an error.
+
+    Raises
+    ------
+    CraterlabError
+        The place cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with writing(path):
+            yield part
+            part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def write_json(path: Path, record: Any) -> None:
     """Write JSON (NaN and infinity as null) in one rename.
 
@@ -165,14 +184,8 @@ def write_json(path: Path, record: Any) -> None:
         The place cannot be written.
     """
     text = json.dumps(_plain(record), indent=2, ensure_ascii=False) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with writing(path):
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def check_file(path: Path) -> None:

@@ -1,7 +1,8 @@
 """What is measured, and how: the detector on labelled images, super-resolution on degraded ones."""
 
-from .detect import bench_detect, format_table
+from .detect import bench_detect
+from .detect_report import format_report, format_table
 from .superres import bench_superres
 from .superres_report import format_tables
 
-__all__ = ["bench_detect", "bench_superres", "format_table", "format_tables"]
+__all__ = ["bench_detect", "bench_superres", "format_report", "format_table", "format_tables"]

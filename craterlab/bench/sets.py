@@ -26,6 +26,13 @@ def sets_in(data: Path, wanted: list[str] | None, known: Iterable[str], kind: st
     return sets
 
 
+def known_names(kind: str, wanted: list[str] | None, known: tuple[str, ...]) -> list[str]:
+    """The names wanted, or all; CraterlabError for one that is not known."""
+    if unknown := [w for w in wanted or () if w not in known]:
+        raise CraterlabError(f"unknown {kind} {', '.join(map(repr, unknown))}; wanted some of {', '.join(known)}.")
+    return list(wanted or known)
+
+
 def image_paths(folder: Path, split: str) -> list[Path]:
     """Images of one split of a set.
 
@@ -41,12 +48,18 @@ def image_paths(folder: Path, split: str) -> list[Path]:
 
 
 def labelled_images(folder: Path, split: str) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Images of one set and their labels (x_px, y_px, diameter_px, ignore)."""
+    """Images of one set and their labels: x_px, y_px, diameter_px, ignore (count neither way), ghost.
+
+    Ghosts, the worn and buried craters that reviewers of `themis` marked, are ignored: their recall stands apart.
+    """
     labels = pd.read_parquet(folder / "labels.parquet")
     # Fewer than three of six annotators of mc11e: a label of low confidence.
     labels["ignore"] = labels["confidence"] < 3 if "confidence" in labels else False
-    if "class" in labels:  # reviewed as not a crater
-        labels = labels[labels["class"] != "invalid"]
+    labels["ghost"] = False
+    if "class" in labels:
+        labels = labels[labels["class"] != "invalid"]  # reviewed as not a crater
+        labels["ghost"] = labels["class"] == "ghost"
+        labels["ignore"] |= labels["class"].isin(["ghost", "uncertain"])
     for path in image_paths(folder, split):
         name = path.relative_to(folder).as_posix()
         yield path, labels[labels.image == name].reset_index(drop=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CraterlabError
-from .sets import image_paths, sets_in
+from .sets import image_paths, known_names, sets_in
 from .superres_images import LABELLED, SETS
 
 PARTS = ("table", "yield", "invented", "coverage", "wrong", "times")
@@ -89,8 +89,8 @@ def bench_superres(
     from ..instruments import instrument
     from ..nn.zoo import load
 
-    parts = _known("part", parts, PARTS)
-    methods = _known("method", methods, _methods())
+    parts = known_names("part", parts, PARTS)
+    methods = known_names("method", methods, _methods())
     factors = list(factors or FACTORS)
     instruments = [instrument(name).name for name in instruments or INSTRUMENTS]
     if crop < 0 or 0 < crop < 64 or terrains < 1:
@@ -152,9 +152,3 @@ def _methods() -> tuple[str, ...]:
     from ..superres import METHODS
 
     return tuple(METHODS)
-
-
-def _known(kind: str, wanted: list[str] | None, known: tuple[str, ...]) -> list[str]:
-    if unknown := [w for w in wanted or () if w not in known]:
-        raise CraterlabError(f"unknown {kind} {', '.join(map(repr, unknown))}; wanted some of {', '.join(known)}.")
-    return list(wanted or known)

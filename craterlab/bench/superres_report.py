@@ -57,7 +57,7 @@ def format_tables(result: dict[str, Any]) -> str:
     for name, (title, columns) in _PLAIN.items():
         if rows.get(name):
             lines = ([_show(row[c]) for c in columns] for row in rows[name])
-            parts.append(f"### {title}\n\n" + _table([c.replace("_", " ") for c in columns], lines))
+            parts.append(f"### {title}\n\n" + markdown_table([c.replace("_", " ") for c in columns], lines))
     return "\n\n".join(parts)
 
 
@@ -74,7 +74,7 @@ def _likeness(rows: Sequence[dict[str, Any]]) -> str:
         shown = [f"{r['psnr']:.2f} / {r['ssim']:.3f} / {r['chi2']:.2f}" for r in own]
         lines.append([key[0], str(key[1]), f"{key[2]:g}", key[3], *shown, f"{mean:.2f}", ahead])
     head = ["camera", "factor", "SNR", "method", *(f"`{s}`" for s in sets), "mean PSNR", "over bicubic"]
-    return "### PSNR (dB) / SSIM / reduced chi-square\n\n" + _table(head, lines)
+    return "### PSNR (dB) / SSIM / reduced chi-square\n\n" + markdown_table(head, lines)
 
 
 def _show(value: Any) -> str:
@@ -85,7 +85,7 @@ def _show(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + [f"| {' | '.join(x)} |" for x in lines]
     )

@@ -158,10 +158,10 @@ def _precision(table: pd.DataFrame, threshold: float, weight: np.ndarray) -> flo
 
 def _counts(labels: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
     """Labels that count: in the range of sizes, whole, trusted."""
+    from ..match import cut_by_border
+
     x, y, d = (labels[c].to_numpy(float) for c in ("x_px", "y_px", "diameter_px"))
-    r = d / 2
-    whole = (x >= r) & (y >= r) & (x + r <= shape[1]) & (y + r <= shape[0])
-    return whole & (d >= SIZES_PX[0]) & (d < SIZES_PX[1]) & ~labels["ignore"].to_numpy(bool)
+    return ~cut_by_border(x, y, d, shape) & (d >= SIZES_PX[0]) & (d < SIZES_PX[1]) & ~labels["ignore"].to_numpy(bool)
 
 
 def _pooled(images: Sequence[Detections], method: str) -> pd.DataFrame:

@@ -300,15 +300,19 @@ def test_bench_prints_a_table_and_writes_json(here, monkeypatch, capsys):
 
     def bench(data, split, **options):
         asked.update(options, data=data, split=split)
+        options["on_part"]({"sets": {"nac": row}})
         return {"sets": {"nac": row}}
 
     monkeypatch.setattr("craterlab.bench.bench_detect", bench)
-    argv = ["bench", "detect", "--data", "d", "--split", "dev", "--sets", "nac, hrsc"]
+    argv = ["bench", "detect", "--data", "d", "--split", "dev", "--sets", "nac, hrsc", "--parts", "sets, sweeps"]
     assert shell(*argv, "--json", "none/b.json") == 2
+    assert "none" in one_line(capsys)
+    assert shell(*argv, "--figure", "none/b.png") == 2
     assert "none" in one_line(capsys)
     assert asked == {}  # found out before the work
     assert shell(*argv, "--json", "b.json") == 0
     assert asked["sets"] == ["nac", "hrsc"]
+    assert asked["parts"] == ["sets", "sweeps"]
     assert asked["data"] == Path("d")
     assert "0.250" in capsys.readouterr().out
     assert json.loads((here / "b.json").read_text()) == {"sets": {"nac": row}}
