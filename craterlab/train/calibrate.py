@@ -95,7 +95,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     Notes
     -----
     Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px. At the threshold as many
-    craters of D >= 10 px are found as are labelled: the mean over the sets of log(found / labelled) is nought.
+    craters of D >= 10 px are found as are labelled: the mean over the real sets of log(found / labelled) is nought.
     """
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
@@ -161,7 +161,10 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
 
 
 def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) -> tuple[float, dict[str, float]]:
-    """The threshold at which the groups together hold as many found craters as labelled ones, and each group's F1."""
+    """The threshold at which the groups together hold as many found craters as labelled ones, and each group's F1.
+
+    Real images decide where there are any: what people would count is not all that a simulation holds.
+    """
     # Matching goes in order of score, so what is matched above a threshold does not depend on what lies below it.
     pooled = {
         g: pool(
@@ -174,8 +177,10 @@ def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) ->
         for g in groups
     }
 
+    deciding = [s for g, s in pooled.items() if not g.startswith(SIMULATED)] or list(pooled.values())
+
     def imbalance(threshold: float) -> float:
-        ratio = [((s.score >= threshold).sum() + 1) / (s.tp + s.fn + 1) for s in pooled.values()]
+        ratio = [((s.score >= threshold).sum() + 1) / (s.tp + s.fn + 1) for s in deciding]
         return float(abs(np.log(ratio).mean()))
 
     threshold = float(min(np.arange(0.1, 0.9, 0.01), key=imbalance))
