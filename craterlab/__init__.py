@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .scene import open_scene
     from .superres import superres
     from .superres.audit import Audit, audit
+    from .train.finetune import finetune
 
 # public name -> module that holds it
 _HOME = {
@@ -42,6 +43,7 @@ _HOME = {
     "characterize": "characterize",
     "craters_from_pixels": "grid",
     "detect": "detect",
+    "finetune": "train.finetune",
     "instruments": "instruments",
     "open_scene": "scene",
     "read_counts": "catalog",
@@ -70,6 +72,7 @@ __all__ = [
     "craters_from_pixels",
     "dating",
     "detect",
+    "finetune",
     "instruments",
     "match",
     "open_scene",

@@ -124,6 +124,18 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--figure", type=Path, metavar="FILE.png", help="draw it")
     _add_model(p)
 
+    p = add(
+        "finetune", _bench_finetune, "What adapting the detector to a sensor gains there, costs elsewhere.", benches
+    )
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
+    p.add_argument("--split", default="dev", help="default dev")
+    p.add_argument("--sets", metavar="A,B", help="to adapt to; default hrsc,lro_equator")
+    p.add_argument("--minutes", type=float, default=5.0, metavar="M", help="of each adaptation (default 5)")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--device", metavar="NAME", help="as torch names it")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    _add_model(p)
+
     p = add("superres", _bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     p.add_argument("--split", default="dev", help="default dev")
@@ -278,6 +290,26 @@ def _bench_detect(args: argparse.Namespace) -> None:
 
         with whole_file(args.figure) as part:
             figure(result).savefig(part, format="png", dpi=130)
+
+
+def _bench_finetune(args: argparse.Namespace) -> None:
+    from .bench import bench_finetune, format_finetune
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_finetune(
+        args.data,
+        args.split,
+        sets=_names(args.sets),
+        model=args.model,
+        minutes=args.minutes,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(format_finetune(result))
+    if args.json is not None:
+        write_json(args.json, result)
 
 
 def _bench_superres(args: argparse.Namespace) -> None:

@@ -1,8 +1,17 @@
-"""What is measured, and how: the detector on labelled images, super-resolution on degraded ones."""
+"""What is measured, and how: the detector on labelled images, its adapting, super-resolution on degraded ones."""
 
 from .detect import bench_detect
 from .detect_report import format_report, format_table
+from .finetune import bench_finetune, format_finetune
 from .superres import bench_superres
 from .superres_report import format_tables
 
-__all__ = ["bench_detect", "bench_superres", "format_report", "format_table", "format_tables"]
+__all__ = [
+    "bench_detect",
+    "bench_finetune",
+    "bench_superres",
+    "format_finetune",
+    "format_report",
+    "format_table",
+    "format_tables",
+]

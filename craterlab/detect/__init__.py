@@ -31,7 +31,7 @@ def detect(
     device: str | None = None,
     pixel_size: float | None = None,
     precision: str | None = None,
-    tile: int = 1024,
+    tile: int = 2048,
     halo: int = 0,
     progress: bool | None = None,
 ) -> gpd.GeoDataFrame:
@@ -49,7 +49,9 @@ def detect(
         Least score (calibrated probability, 0..1) to keep; by default the model's own.
     min_diameter_px : float
         Smallest diameter to report, in scene pixels (at least 5).
-    backend : {"torch"}
+    backend : {"torch", "openvino"}
+        What runs the network. OpenVINO (`pip install "craterlab[openvino]"`) is the fastest on a processor; the circles
+        are the same to the rounding of bfloat16.
     device : str, optional
         As torch names it; a GPU when there is one.
     pixel_size : float, optional
@@ -85,8 +87,8 @@ def detect(
     from ..scene import as_scene
     from .errors import standard_errors
 
-    if backend != "torch":
-        raise CraterlabError(f"unknown backend {backend!r}; use backend='torch'")
+    if backend not in ("torch", "openvino"):
+        raise CraterlabError(f"unknown backend {backend!r}; use 'torch' or 'openvino'")
     if threshold is not None and not 0 <= threshold <= 1:
         raise CraterlabError(f"threshold is a probability from 0 to 1; got {threshold}")
     if precision not in (None, "float32", "bfloat16"):
@@ -94,8 +96,12 @@ def detect(
     import torch
 
     ds = as_scene(scene, pixel_size=pixel_size)
-    net = load(model, pick_device(device))
+    net = load(model, "cpu" if backend == "openvino" and device is None else pick_device(device))
     dtype = getattr(torch, precision) if precision else quick_precision(net.device)
+    if backend == "openvino":
+        from ..inference_openvino import with_openvino
+
+        net, dtype = with_openvino(net, dtype), torch.float32
     threshold = float(net.metadata.get("threshold", 0.5)) if threshold is None else float(threshold)
     grid = grid_of(ds)
     if progress is None:
@@ -124,7 +130,7 @@ def raw_circles(
     precision: torch.dtype,
     min_diameter_px: float,
     *,
-    tile: int = 1024,
+    tile: int = 2048,
     halo: int = 0,
     progress: bool = False,
 ) -> dict[str, np.ndarray]:

@@ -13,7 +13,6 @@ from ..normalise import normalise
 from ..tiling import Reader, padded, tiles
 
 FLOOR_LOGIT = -3.9  # raw heat 0.02: below this nothing survives calibration
-CORE = 1024
 
 
 def detect_level(
@@ -23,7 +22,7 @@ def detect_level(
     median: float,
     scale: float,
     *,
-    core: int = CORE,
+    core: int,
     halo: int = 0,
     precision: torch.dtype = torch.float32,
     on_tile: Callable[[int], object] = lambda n: None,

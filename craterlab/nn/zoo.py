@@ -94,17 +94,29 @@ def models() -> list[str]:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Model:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
-    with safe_open(path, "pt") as f:
-        raw = f.metadata() or {}
+    try:
+        with safe_open(path, "pt") as f:
+            raw = f.metadata() or {}
+        state = load_file(path)
+    except (SafetensorError, OSError) as err:
+        raise CraterlabError(
+            f"{path} is no whole .safetensors file ({err}); fetch or write it again, or use model='craternet'"
+        ) from None
     metadata = {k: _json(v) for k, v in raw.items()}
     architecture = ARCHITECTURES.get(str(metadata.get("architecture")))
     if architecture is None:
         raise CraterlabError(f"{path.name} holds a {metadata.get('architecture')!r}; known: {', '.join(ARCHITECTURES)}")
-    net = architecture.build(metadata)
-    net.load_state_dict(load_file(path))
+    try:
+        net = architecture.build(metadata)
+        net.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as err:
+        raise CraterlabError(
+            f"{path.name} does not fit the {metadata['architecture']} of this craterlab, so another version wrote it "
+            f"({str(err).splitlines()[0]}); train it again, or use model='craternet'"
+        ) from None
     net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(False)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -124,7 +136,8 @@ def load(model: str | Path, device: str = "cpu") -> Model:
     Raises
     ------
     CraterlabError
-        For a name that is not in the zoo or a file that is not there; the message lists the names.
+        For a name that is not in the zoo or a file that is not there (the message lists the names), and for a file
+        that is damaged or was written for another architecture.
     """
     path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
     if not path.exists():

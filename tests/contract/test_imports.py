@@ -21,6 +21,7 @@ SIGNATURES = {
     "open_scene": "image dem * body instrument sun_azimuth_deg incidence_deg pixel_size",
     "superres": "scene_or_scenes factor * method instrument prior uncertainty device seed",
     "detect": "scene * model threshold min_diameter_px backend device",
+    "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
     "area_km2": "scene within",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
@@ -34,6 +35,7 @@ SIGNATURES = {
 DEFAULTS = {
     "superres": {"factor": 2, "uncertainty": False, "seed": 0},
     "detect": {"model": "craternet", "threshold": None, "min_diameter_px": 6, "backend": "torch"},
+    "finetune": {"within": None, "minutes": 5.0, "seed": 0, "out": None},
     "sfd": {"kind": "cumulative", "binning": "pseudo-log"},
     "age": {"range_km": None, "method": "poisson", "prior": "n1", "completeness": None},
     "match.scores": {"iou": 0.5, "min_diameter_px": 10},
