@@ -23,11 +23,11 @@ from .corrected import Corrected, corrected_part
 from .recipe import TRAINABLE
 from .simulated import write_shard
 
-STEPS = 160
+STEPS = 60
 WINDOWS = 8  # of the corrected scenes in a step, and as many simulated ones
 RATE = 3e-4
 KEEP = 2.0  # weight of the drift from the start's answers, in nats a crater, beside the detector's loss
-BLEND = 0.6  # share of the tuned weights in the result
+BLEND = 0.5  # share of the tuned weights in the result
 SHARDS = (0, 1, 3)  # fine and coarse oversampling, and seen through `superres`
 
 
@@ -59,7 +59,7 @@ def finetune(
         The part of the scene that was corrected, in pixels or as a mask; for several scenes a list of such, None for a
         whole scene. Craters outside are left alone.
     minutes : float
-        Stop after this long, however far the training has come (160 steps; under 5 minutes on two cores).
+        Stop after this long, however far the training has come (60 steps: two minutes of one core).
     seed : int
         Same seed, same weights on one machine, unless the time runs out.
     out : str or Path, optional
