@@ -63,7 +63,7 @@ def encode(
         sigma=gaussian_radius(diameter_px, diameter_px) / STRIDE / 3,
     )
     target = np.concatenate([heat[None], np.zeros((MAPS - 1, *heat.shape), np.float32)])
-    iy, ix = np.nonzero(owner >= 0)
+    iy, ix = np.nonzero(heat == 1)
     i = owner[iy, ix]
     target[1, iy, ix], target[2, iy, ix] = x_px[i] / STRIDE - ix, y_px[i] / STRIDE - iy
     target[3:, iy, ix] = diameter_px[i]

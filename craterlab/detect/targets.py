@@ -40,7 +40,7 @@ def centre_map(
     weight : array, same shape, float32
         0 where the heat map is not to be judged.
     owner : array, same shape, int
-        Index of the crater whose centre is in the cell, -1 for none.
+        Index of the crater whose heat is in the cell, -1 where there is none.
     """
     rows, cols = shape[0] // stride, shape[1] // stride
     heat, weight = np.zeros((rows, cols), np.float32), np.ones((rows, cols), np.float32)
@@ -67,10 +67,11 @@ def centre_map(
         gy, gx = np.mgrid[y0:y1, x0:x1]
         g = np.exp(-((gx + 0.5 - cx) ** 2 + (gy + 0.5 - cy) ** 2) / (2 * sigma[i] ** 2))
         view = heat[y0:y1, x0:x1]
-        np.maximum(view, np.minimum(g, 0.99), out=view)
+        nearer = g > view
+        view[nearer], owner[y0:y1, x0:x1][nearer] = np.minimum(g, 0.99)[nearer], i
         if 0 <= ix < cols and 0 <= iy < rows:
             heat[iy, ix], owner[iy, ix] = 1, i
-    weight[owner >= 0] = 1
+    weight[heat == 1] = 1
     return heat, weight, owner
 
 
@@ -90,7 +91,7 @@ def encode(
     Returns
     -------
     target : array (4, rows / 2, columns / 2) float32
-        Heat in 0..1 with 1 at centres, offset x and y, log radius.
+        Heat in 0..1 with 1 at centres; around them, where the heat is not 0, offset x and y, log radius.
     weight : array (rows / 2, columns / 2) float32
         0 where the heat map is not to be judged.
     """
@@ -105,6 +106,7 @@ def encode(
         sigma=np.maximum(0.6, 0.08 * diameter_px / STRIDE),
     )
     target = np.concatenate([heat[None], np.zeros((3, *heat.shape), np.float32)])
+    # Cells around a centre know where it is too: the highest may be one of them.
     iy, ix = np.nonzero(owner >= 0)
     i = owner[iy, ix]
     target[1, iy, ix], target[2, iy, ix] = x_px[i] / STRIDE - ix - 0.5, y_px[i] / STRIDE - iy - 0.5
@@ -121,13 +123,16 @@ def focal(logit: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
 
 
 def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Focal loss on the heat map, L1 on offset and log radius at the centres."""
-    centre = target[:, 0] == 1
-    count = centre.sum().clamp_min(1)
+    """Focal loss on the heat map, L1 on offset and log radius at the centres and, less so, in the cells beside them."""
+    heat = target[:, 0]
+    centre = heat == 1
     # Each window has its own denominator: a bare plain teaches as much as a crowded one.
-    per_window = (focal(output[:, 0].float(), target[:, 0]) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
+    per_window = (focal(output[:, 0].float(), heat) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
     key = per_window.mean()
-    offset = (output[:, 1:3].float() - target[:, 1:3]).abs().sum(1)[centre].sum() / count
-    radius = (output[:, 3].float() - target[:, 3]).abs()[centre].sum() / count
+    beside = F.max_pool2d(centre.float()[:, None], 3, 1, 1)[:, 0].bool() & ~centre
+    near = centre + heat * beside / 8  # a large crater, warm all around, counts at most twice a small one
+    share = near / near.sum().clamp_min(1)
+    offset = ((output[:, 1:3].float() - target[:, 1:3]).abs().sum(1) * share).sum()
+    radius = ((output[:, 3].float() - target[:, 3]).abs() * share).sum()
     total = key + 0.5 * offset + 1.5 * radius
     return total, {"focal": key.item(), "offset": offset.item(), "radius": radius.item()}

@@ -45,3 +45,25 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.around(x) + self.body(x))
+
+
+class LargeKernels(nn.Module):
+    """Depth-wise convolutions of several sizes, added up and mixed, around an identity: x + mix(x + sum_k DW_k(x)).
+
+    The aggregation step of MFADM (Ge et al. 2025, Remote Sensing 17, 1994). It starts as the identity, so that it can
+    be added to a trained network.
+    """
+
+    def __init__(self, channels: int, kernels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.space = nn.ModuleList(
+            [nn.Conv2d(channels, channels, k, 1, k // 2, groups=channels, bias=False) for k in kernels]
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = x + sum(space(x) for space in self.space)
+        return x + self.mix(torch.relu(self.norm(wide)))

@@ -13,14 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .blocks import Residual, conv_bn
+from .blocks import LargeKernels, Residual, conv_bn
 from .peaks import peaks
 
 STRIDE = 2  # of the output grid
 ALIGN = 16  # a window must start and end on multiples of this for its grid to line up with the whole image's
-HALO = 192  # pixels beyond which nothing influences an output cell; the receptive field's half-width is below this
+HALO = 256  # pixels beyond which nothing influences an output cell; the receptive field's half-width is below this
 MIN_DIAMETER_PX, MAX_DIAMETER_PX = 5.0, 48.0  # sizes the network answers for, on its own grid
 REFERENCE_RADIUS_PX = 6.0
+KERNELS = (5, 7, 9, 11)  # of the depth-wise convolutions on the coarsest grid
 
 
 def local_contrast(x: torch.Tensor) -> torch.Tensor:
@@ -42,15 +43,16 @@ def local_contrast(x: torch.Tensor) -> torch.Tensor:
 
 
 class CraterNet(nn.Module):
-    """U-shaped network with a stride-2 stem; 1.5 M parameters at the default width.
+    """U-shaped network with a stride-2 stem; 1.2 M parameters at the default width.
 
     Input (n, 1, rows, columns): brightness normalised for the whole scene (median 0, robust standard deviation 1), rows
     and columns multiples of ``ALIGN``; nodata is 0. Output (n, 4, rows / 2, columns / 2): logit of a centre in a cell,
     offset of the centre from the cell's middle (x, y, in cells), log(radius / ``REFERENCE_RADIUS_PX``).
     """
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self, width: int = 24, kernels: tuple[int, ...] = KERNELS) -> None:
         super().__init__()
+        self.settings = {"width": width, "kernels": list(kernels)}
         w = (width, 2 * width, 4 * width, 5 * width)
         self.stem = nn.Sequential(conv_bn(2, w[0], 5, 2), Residual(w[0]))
         self.down = nn.ModuleList(
@@ -60,6 +62,8 @@ class CraterNet(nn.Module):
                 nn.Sequential(conv_bn(w[2], w[3], 3, 2), Residual(w[3]), Residual(w[3])),
             ]
         )
+        # What lies around tells a pit from a hill: large kernels, where they are cheap.
+        self.around = LargeKernels(w[3], kernels) if kernels else nn.Identity()
         self.lateral = nn.ModuleList([conv_bn(w[i + 1], w[i], 1) for i in range(3)])
         self.merge = nn.ModuleList([Residual(w[i]) for i in range(3)])
         last = nn.Conv2d(2 * w[0], 4, 1)
@@ -74,6 +78,7 @@ class CraterNet(nn.Module):
         for down in self.down:
             skips.append(x)
             x = down(x)
+        x = self.around(x)
         for lateral, merge, skip in zip(reversed(self.lateral), reversed(self.merge), reversed(skips), strict=True):
             x = merge(F.interpolate(lateral(x), scale_factor=2, mode="nearest") + skip)
         return self.head(x)
@@ -81,7 +86,7 @@ class CraterNet(nn.Module):
 
 def build(metadata: dict[str, Any]) -> CraterNet:
     """The network that a weights file describes."""
-    return CraterNet(int(metadata["width"]))
+    return CraterNet(int(metadata["width"]), tuple(metadata.get("kernels", ())))
 
 
 def decode(output: np.ndarray, floor_logit: float) -> dict[str, np.ndarray]:

@@ -50,6 +50,7 @@ class HourglassNet(nn.Module):
     def __init__(self, width: int = FULL_WIDTH) -> None:
         super().__init__()
         w = check_width(width)
+        self.settings = {"width": w}
         self.stem = nn.Sequential(conv_bn(1, w // 2, 7, 2), Bottleneck(w // 2, w // 2, w, 2))
         self.stacks = nn.ModuleList(nn.Sequential(Hourglass(w, DEPTH), conv_bn(w, w)) for _ in range(STACKS))
         self.heads = nn.ModuleList(Heads(w) for _ in range(STACKS))

@@ -44,6 +44,7 @@ class ResNetCenterNet(nn.Module):
     def __init__(self, width: int = FULL_WIDTH) -> None:
         super().__init__()
         w = check_width(width)
+        self.settings = {"width": w}
         self.backbone = resnet50(w)
         self.heads = nn.Sequential(up(8 * w, w), up(w, w), up(w, w), Heads(w))
 

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from .craters import Canvas, carve
+from .landforms import OLD, YOUNG, add_landforms
 from .photometry import LAWS, lit_fraction, reflectance
 from .population import Law, draw_population
 from .sensor import observe
@@ -64,6 +65,7 @@ def render(
     relief_px: float | None = None,
     oversample: int = 2,
     noise: float = 1.0,
+    landforms: bool = False,
 ) -> Rendered:
     """Simulate `n` square scenes of `size` pixels; what is not given is drawn anew for each scene.
 
@@ -87,6 +89,8 @@ def render(
         Terrain samples per pixel and axis before the camera integrates them.
     noise : float
         Scales read and shot noise and striping; 0 is a perfect camera (still 8 bits).
+    landforms : bool
+        Add relief and markings that are no craters (``simulate.landforms``).
 
     Returns
     -------
@@ -115,7 +119,13 @@ def render(
     patchiness = tensor(np.exp(rng.uniform(np.log(0.005), np.log(0.15), n)))
     albedo = 1 + spectral_field(tensor(rng.uniform(2.0, 3.5, n)), (side, side), gen) * patchiness[:, None, None]
     canvas = Canvas(height, albedo, margin)
+    # A generator of their own: the rest of a scene is the same with and without them.
+    extra = np.random.default_rng([seed, 1])
+    if landforms:
+        add_landforms(canvas, OLD, size, oversample, extra)
     visibility = carve(canvas, populations, oversample, gen)
+    if landforms:
+        add_landforms(canvas, YOUNG, size, oversample, extra)
 
     h = canvas.height
     az, inc = tensor(azimuth), tensor(incidence)
@@ -159,7 +169,7 @@ def scenes(
         Where to compute; the scenes come back in memory.
     **settings
         As for ``simulate.render``: `law`, `body`, `pixel_size_m`, `sun_azimuth_deg`, `incidence_deg`, `photometry`,
-        `relief_px`, `oversample`, `noise`.
+        `relief_px`, `oversample`, `noise`, `landforms`.
 
     Returns
     -------

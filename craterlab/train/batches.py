@@ -16,6 +16,8 @@ from .sets import Source
 WINDOW = 256
 # Simulated craters this faint (share of fresh relief left to see) are positives, ignored, or background.
 SEEN, HARDLY = 0.16, 0.05
+# Below this shading correlation a crater is lost in noise, rough ground or shadow: it counts neither way.
+SHOWN = 0.25
 
 
 class Shards:
@@ -44,7 +46,7 @@ class Shards:
         seen = left > HARDLY
         image = images[i].astype(np.float32)
         image = normalise(image, *robust_range(image))
-        return image, np.column_stack([c[seen, 1:4], left[seen] < SEEN])
+        return image, np.column_stack([c[seen, 1:4], (left[seen] < SEEN) | (c[seen, 6] < SHOWN)])
 
 
 def relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +90,8 @@ def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def augment(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One of eight turns and mirrors, and another camera: contrast, brightness, gamma, blur, noise."""
+    """One of eight turns and mirrors, and another camera: contrast, brightness, gamma, blur, noise, saturation, an edge
+    without data."""
     size = image.shape[0]
     x, y = craters[:, 0], craters[:, 1]
     if rng.uniform() < 0.5:
@@ -110,7 +113,23 @@ def augment(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) ->
         image = blurred
     if rng.uniform() < 0.4:
         image = image + rng.normal(0, rng.uniform(0, 0.25), image.shape)
+    if rng.uniform() < 0.3:  # a hard stretch: shadows all black, sunlit walls all white
+        image = np.clip(image, -np.exp(rng.uniform(-0.3, 1.0)), np.exp(rng.uniform(-0.3, 1.0)))
+    if rng.uniform() < 0.06:
+        image, craters = _without_data(image, craters, rng)
     return image.astype(np.float32), craters
+
+
+def _without_data(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Beyond a straight edge there is no data; craters that the edge hides or cuts count neither way."""
+    size = image.shape[0]
+    turn = rng.uniform(0, 2 * np.pi)
+    normal = np.array([np.cos(turn), np.sin(turn)])
+    offset = rng.uniform(-0.1, 0.45) * size  # of the edge from the window's middle
+    y, x = np.mgrid[:size, :size] + 0.5 - size / 2
+    image = np.where(x * normal[0] + y * normal[1] > offset, 0.0, image)
+    beyond = (craters[:, :2] - size / 2) @ normal - offset + craters[:, 2] / 4 > 0
+    return image, np.column_stack([craters[:, :3], np.maximum(craters[:, 3], beyond)])
 
 
 def make_batch(

@@ -100,7 +100,7 @@ def _loop(
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     how, steps = TRAINABLE[recipe.model], recipe.steps
-    model = how.new(recipe.width)
+    model = how.new(recipe.width, **recipe.options)
     if recipe.start:
         _start_from(model, recipe)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -176,10 +176,10 @@ def _export(average: torch.nn.Module, data: Path | None, out: Path, sets: list[s
         weights,
         metadata={
             "architecture": recipe.model,
-            "width": str(recipe.width),
             "steps": str(step),
             "sets": ",".join(sets) or "none",
-        },
+        }
+        | {k: json.dumps(v) for k, v in average.settings.items()},  # type: ignore[operator,union-attr]
     )
     result = calibrate(weights, data, sets=sets, seed=recipe.seed)
     (out / "calibration.json").write_text(json.dumps(result, indent=1))

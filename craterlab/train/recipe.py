@@ -23,14 +23,14 @@ class Trainable:
     Attributes
     ----------
     new : callable
-        Width -> a network with random weights.
+        (width, **options) -> a network with random weights, whose `settings` (a dict) tell how to build it again.
     encode : callable
         (x_px, y_px, diameter_px, ignore, shape) -> (target, weight) arrays of one window.
     loss : callable
         (output, target, weight) -> (loss, its parts for the log).
     """
 
-    new: Callable[[int], torch.nn.Module]
+    new: Callable[..., torch.nn.Module]
     encode: Callable[..., tuple[np.ndarray, np.ndarray]]
     loss: Callable[..., tuple[torch.Tensor, dict[str, float]]]
 
@@ -63,6 +63,8 @@ class Recipe:
         Weights to start from (a file, or a name in the zoo); empty for random ones.
     frozen_steps : int
         For so many steps at first, only layers named ``head…`` learn.
+    options : dict
+        Settings of the architecture besides its width.
     shares : dict
         Share of each real set in a batch; the rest is simulated. Evaluate-only sets are refused unless `unshipped`.
     """
@@ -76,6 +78,7 @@ class Recipe:
     seed: int = 1
     start: str = ""
     frozen_steps: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,7 +108,7 @@ def read_recipe(recipe: str | Path) -> Recipe:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise CraterlabError(f"{path} is not a TOML file: {err}") from None
-    kinds = {f.name: type(f.default) if f.name != "shares" else dict for f in fields(Recipe)}
+    kinds = {f.name: type(getattr(Recipe(), f.name)) for f in fields(Recipe)}
     for key, value in values.items():
         if key not in kinds:
             raise CraterlabError(f"{path.name}: unknown key {key!r}; a recipe has {', '.join(kinds)}")

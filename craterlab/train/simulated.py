@@ -24,21 +24,25 @@ def sharpened(image: np.ndarray) -> np.ndarray:
 def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> Path:
     """Render shard `index` (``SHARD`` scenes of ``SIZE`` pixels) into `folder`; nothing is done when it is there.
 
-    The file holds `image` (n, rows, columns) uint8 and `craters` (m, 6): scene, x_px, y_px, diameter_px, visibility,
-    erosion.
+    The file holds `image` (n, rows, columns) uint8 and `craters` (m, 7): scene, x_px, y_px, diameter_px, visibility,
+    erosion, and ``evidence.shading_correlation``. Two thirds of the shards hold landforms that are no craters.
     """
     from ..simulate import render
+    from .evidence import shading_correlation
 
     path = folder / f"shard{index:05d}.npz"
     if path.exists():
         return path
     shard_seed = seed * 1_000_003 + index
-    r = render(SHARD, SIZE, seed=shard_seed, device=device, oversample=2 if index % 3 == 0 else 1)
+    r = render(
+        SHARD, SIZE, seed=shard_seed, device=device, oversample=2 if index % 3 == 0 else 1, landforms=index % 3 != 1
+    )
     images = r.image.to("cpu").numpy()
-    rows = [
-        np.column_stack([np.full(len(t), i), t.x_px, t.y_px, t.diameter_px, t.visibility, t.erosion])
-        for i, t in enumerate(r.truth)
-    ]
+    rows = []
+    for i, t in enumerate(r.truth):
+        circle = (t.x_px.to_numpy(), t.y_px.to_numpy(), t.diameter_px.to_numpy())
+        shown = shading_correlation(images[i], *circle, float(r.sun_azimuth_deg[i]))
+        rows.append(np.column_stack([np.full(len(t), i), *circle, t.visibility, t.erosion, shown]))
     if index % SHARPEN_EVERY == SHARPEN_EVERY - 1:
         # The middle half, so that windows keep one size.
         corner = SIZE // 2
