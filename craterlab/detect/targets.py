@@ -9,6 +9,72 @@ import torch.nn.functional as F
 from ..nn.craternet import MAX_DIAMETER_PX, MIN_DIAMETER_PX, REFERENCE_RADIUS_PX, STRIDE
 
 
+def centre_map(
+    x_px: np.ndarray,
+    y_px: np.ndarray,
+    diameter_px: np.ndarray,
+    ignore: np.ndarray,
+    shape: tuple[int, int],
+    *,
+    stride: int,
+    limits_px: tuple[float, float],
+    sigma: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A Gaussian on the centre of every crater.
+
+    Parameters
+    ----------
+    x_px, y_px, diameter_px, ignore, shape
+        As in ``encode``.
+    stride : int
+        Pixels a cell of the map.
+    limits_px : (float, float)
+        Diameters the network answers for. Craters beyond them are ignored within 40 % and background beyond that.
+    sigma : array (m,)
+        Of the Gaussians, in cells.
+
+    Returns
+    -------
+    heat : array (rows / stride, columns / stride) float32
+        0..1, and 1 in cells with a centre.
+    weight : array, same shape, float32
+        0 where the heat map is not to be judged.
+    owner : array, same shape, int
+        Index of the crater whose heat is in the cell, -1 where there is none.
+    """
+    rows, cols = shape[0] // stride, shape[1] // stride
+    heat, weight = np.zeros((rows, cols), np.float32), np.ones((rows, cols), np.float32)
+    owner = np.full((rows, cols), -1)
+    smallest, largest = limits_px
+    ignore = ignore | (diameter_px < smallest) | (diameter_px > largest)
+    # Small craters last: a cell shared by two centres goes to the smaller, the harder to find otherwise.
+    for i in np.argsort(-diameter_px):
+        d = diameter_px[i]
+        cx, cy = x_px[i] / stride, y_px[i] / stride
+        reach = int(np.ceil(3 * sigma[i]))
+        ix, iy = int(np.floor(cx)), int(np.floor(cy))
+        if ignore[i]:
+            if not smallest * 0.6 <= d <= largest * 1.4:
+                continue
+            reach = max(1, int(0.3 * d / stride))
+        y0, y1 = max(iy - reach, 0), min(iy + reach + 1, rows)
+        x0, x1 = max(ix - reach, 0), min(ix + reach + 1, cols)
+        if y0 >= y1 or x0 >= x1:
+            continue
+        if ignore[i]:
+            weight[y0:y1, x0:x1] = 0
+            continue
+        gy, gx = np.mgrid[y0:y1, x0:x1]
+        g = np.exp(-((gx + 0.5 - cx) ** 2 + (gy + 0.5 - cy) ** 2) / (2 * sigma[i] ** 2))
+        view = heat[y0:y1, x0:x1]
+        nearer = g > view
+        view[nearer], owner[y0:y1, x0:x1][nearer] = np.minimum(g, 0.99)[nearer], i
+        if 0 <= ix < cols and 0 <= iy < rows:
+            heat[iy, ix], owner[iy, ix] = 1, i
+    weight[heat == 1] = 1
+    return heat, weight, owner
+
+
 def encode(
     x_px: np.ndarray, y_px: np.ndarray, diameter_px: np.ndarray, ignore: np.ndarray, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -28,64 +94,45 @@ def encode(
         Heat in 0..1 with 1 at centres; around them, where the heat is not 0, offset x and y, log radius.
     weight : array (rows / 2, columns / 2) float32
         0 where the heat map is not to be judged.
-
-    Notes
-    -----
-    Craters smaller or larger than the network answers for are ignored within 40 % of its limits and background beyond.
     """
-    rows, cols = shape[0] // STRIDE, shape[1] // STRIDE
-    target = np.zeros((4, rows, cols), np.float32)
-    weight = np.ones((rows, cols), np.float32)
-    ignore = ignore | (diameter_px < MIN_DIAMETER_PX) | (diameter_px > MAX_DIAMETER_PX)
-    ignore_floor, ignore_ceiling = MIN_DIAMETER_PX * 0.6, MAX_DIAMETER_PX * 1.4
-    # Small craters last: a cell shared by two centres goes to the smaller, the harder to find otherwise.
-    for i in np.argsort(-diameter_px):
-        d = diameter_px[i]
-        cx, cy = x_px[i] / STRIDE, y_px[i] / STRIDE
-        sigma = max(0.6, 0.08 * d / STRIDE)
-        reach = int(np.ceil(3 * sigma))
-        ix, iy = int(np.floor(cx)), int(np.floor(cy))
-        if ignore[i]:
-            if not ignore_floor <= d <= ignore_ceiling:
-                continue
-            reach = max(1, int(0.3 * d / STRIDE))
-        y0, y1 = max(iy - reach, 0), min(iy + reach + 1, rows)
-        x0, x1 = max(ix - reach, 0), min(ix + reach + 1, cols)
-        if y0 >= y1 or x0 >= x1:
-            continue
-        if ignore[i]:
-            weight[y0:y1, x0:x1] = 0
-            continue
-        gy, gx = np.mgrid[y0:y1, x0:x1]
-        g = np.exp(-((gx + 0.5 - cx) ** 2 + (gy + 0.5 - cy) ** 2) / (2 * sigma**2))
-        view = target[:, y0:y1, x0:x1]
-        # Cells around a centre know where it is too: the highest may be one of them.
-        nearer = g > view[0]
-        view[0][nearer] = np.minimum(g, 0.99)[nearer]
-        view[1][nearer], view[2][nearer] = (cx - gx - 0.5)[nearer], (cy - gy - 0.5)[nearer]
-        view[3][nearer] = np.log(d / 2 / REFERENCE_RADIUS_PX)
-        if 0 <= ix < cols and 0 <= iy < rows:
-            target[0, iy, ix] = 1
-            target[1:, iy, ix] = cx - ix - 0.5, cy - iy - 0.5, np.log(d / 2 / REFERENCE_RADIUS_PX)
-    weight[target[0] == 1] = 1
+    heat, weight, owner = centre_map(
+        x_px,
+        y_px,
+        diameter_px,
+        ignore,
+        shape,
+        stride=STRIDE,
+        limits_px=(MIN_DIAMETER_PX, MAX_DIAMETER_PX),
+        sigma=np.maximum(0.6, 0.08 * diameter_px / STRIDE),
+    )
+    target = np.concatenate([heat[None], np.zeros((3, *heat.shape), np.float32)])
+    # Cells around a centre know where it is too: the highest may be one of them.
+    iy, ix = np.nonzero(owner >= 0)
+    i = owner[iy, ix]
+    target[1, iy, ix], target[2, iy, ix] = x_px[i] / STRIDE - ix - 0.5, y_px[i] / STRIDE - iy - 0.5
+    target[3, iy, ix] = np.log(diameter_px[i] / 2 / REFERENCE_RADIUS_PX)
     return target, weight
 
 
-def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Focal loss on the heat map (alpha 2, beta 4: Law & Deng 2018), L1 on offset and log radius at the centres and,
-    less so, in the eight cells around."""
-    logit, heat = output[:, 0].float(), target[:, 0]
+def focal(logit: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
+    """Focal loss of every cell of a heat map, alpha 2 and beta 4 (Law & Deng 2018)."""
     p = torch.sigmoid(logit)
-    centre = heat == 1
     positive = F.softplus(-logit) * (1 - p) ** 2
     negative = F.softplus(logit) * p**2 * (1 - heat) ** 4
+    return torch.where(heat == 1, positive, negative)
+
+
+def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Focal loss on the heat map, L1 on offset and log radius at the centres and, less so, in the cells beside them."""
+    heat = target[:, 0]
+    centre = heat == 1
     # Each window has its own denominator: a bare plain teaches as much as a crowded one.
-    per_window = (torch.where(centre, positive, negative) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
-    focal = per_window.mean()
+    per_window = (focal(output[:, 0].float(), heat) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
+    key = per_window.mean()
     beside = F.max_pool2d(centre.float()[:, None], 3, 1, 1)[:, 0].bool() & ~centre
     near = centre + heat * beside / 8  # a large crater, warm all around, counts at most twice a small one
     share = near / near.sum().clamp_min(1)
     offset = ((output[:, 1:3].float() - target[:, 1:3]).abs().sum(1) * share).sum()
     radius = ((output[:, 3].float() - target[:, 3]).abs() * share).sum()
-    total = focal + 0.5 * offset + 1.5 * radius
-    return total, {"focal": focal.item(), "offset": offset.item(), "radius": radius.item()}
+    total = key + 0.5 * offset + 1.5 * radius
+    return total, {"focal": key.item(), "offset": offset.item(), "radius": radius.item()}

@@ -28,6 +28,25 @@ class Residual(nn.Module):
         return torch.relu(x + self.b(self.a(x)))
 
 
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolution around an identity, or around a 1x1 projection where shapes differ (He et al.
+    2016). One 3x3 only: a deep stack of them sees far less ground than one of ``Residual``, and tiles need less halo.
+    """
+
+    def __init__(self, cin: int, middle: int, cout: int, stride: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv_bn(cin, middle, 1), conv_bn(middle, middle, 3, stride), conv_bn(middle, cout, 1)[:2]
+        )
+        # Every second pixel by a pool of one pixel, not by the projection's stride: on some processors the gradient of
+        # a strided 1x1 convolution in bfloat16 writes beyond its memory (torch 2.13).
+        project = nn.Sequential(nn.MaxPool2d(1, stride), conv_bn(cin, cout, 1)[:2])
+        self.around: nn.Module = nn.Identity() if cin == cout and stride == 1 else project
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.around(x) + self.body(x))
+
+
 class LargeKernels(nn.Module):
     """Depth-wise convolutions of several sizes, added up and mixed, around an identity: x + mix(x + sum_k DW_k(x)).
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..errors import CraterlabError
-from . import craternet
+from . import centernet, craternet, hourglass, resnet
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 
@@ -60,6 +60,17 @@ ARCHITECTURES = {
         craternet.HALO,
         (craternet.MIN_DIAMETER_PX, craternet.MAX_DIAMETER_PX),
         (13.0, 34.0),
+    ),
+    "centernet-hourglass": Architecture(
+        hourglass.build,
+        centernet.decode,
+        hourglass.ALIGN,
+        hourglass.HALO,
+        centernet.DIAMETERS_PX,
+        centernet.LEVEL_PX,
+    ),
+    "centernet-resnet50": Architecture(
+        resnet.build, centernet.decode, resnet.ALIGN, resnet.HALO, centernet.DIAMETERS_PX, centernet.LEVEL_PX
     ),
 }
 
@@ -136,13 +147,15 @@ def load(model: str | Path, device: str = "cpu") -> Model:
     Raises
     ------
     CraterlabError
-        For a name that is not in the zoo or a file that is not there (the message lists the names), and for a file
-        that is damaged or was written for another architecture.
+        For a name that is not in the zoo, a model whose weights are not in the package, or a file that is not there (the
+        message lists the names), and for a file that is damaged or was written for another architecture.
     """
     path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
     if not path.exists():
         known = ", ".join(models()) or "none"
+        untrained = ", ".join(a for a in ARCHITECTURES if a not in models())
         raise CraterlabError(
             f"no model {str(model)!r}; known: {known}. Give one of them or the path of a .safetensors file."
+            + f" To be trained first (craterlab train detect --config NAME): {untrained}." * bool(untrained)
         )
     return _load(path, path.stat().st_mtime, device)

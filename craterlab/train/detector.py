@@ -120,7 +120,7 @@ def _loop(
         image, target, weight = (
             t.to(device) for t in make_batch(shards, sources, shares, recipe.batch, rng, how.encode)
         )
-        model.train()
+        train_mode(model, only_head=step < recipe.frozen_steps)
         with torch.autocast(device.type, torch.bfloat16):
             output = model(image.contiguous(memory_format=torch.channels_last))
         value, parts = how.loss(output, target, weight)
@@ -146,6 +146,14 @@ def _loop(
     if step < steps:
         return checkpoint
     return _export(average, data, out, list(shares), step, recipe)
+
+
+def train_mode(model: torch.nn.Module, *, only_head: bool) -> None:
+    """Let a network learn, or only its layers named ``head…``; the others keep weights and batch statistics."""
+    model.train()
+    for name, layer in model.named_children():
+        learns = name.startswith("head") or not only_head
+        layer.train(learns).requires_grad_(learns)
 
 
 def _start_from(model: torch.nn.Module, recipe: Recipe) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..detect import targets
+from ..detect import box_targets, targets
 from ..errors import CraterlabError
-from ..nn import craternet
+from ..nn import craternet, hourglass, resnet
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,11 @@ class Trainable:
     loss: Callable[..., tuple[torch.Tensor, dict[str, float]]]
 
 
-TRAINABLE = {"craternet": Trainable(craternet.CraterNet, targets.encode, targets.loss)}
+TRAINABLE = {
+    "craternet": Trainable(craternet.CraterNet, targets.encode, targets.loss),
+    "centernet-hourglass": Trainable(hourglass.HourglassNet, box_targets.encode, box_targets.loss),
+    "centernet-resnet50": Trainable(resnet.ResNetCenterNet, box_targets.encode, box_targets.loss),
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Recipe:
     seed : int
     start : str
         Weights to start from (a file, or a name in the zoo); empty for random ones.
+    frozen_steps : int
+        For so many steps at first, only layers named ``head…`` learn.
     options : dict
         Settings of the architecture besides its width.
     shares : dict
@@ -71,6 +77,7 @@ class Recipe:
     scenes: int = 2400
     seed: int = 1
     start: str = ""
+    frozen_steps: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
 

@@ -167,7 +167,8 @@ def test_provenance_and_errors_of_measurement_are_in_the_table(simulated):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "nothing"}, "craternet"),
+        ({"model": "nothing"}, "known: .*craternet"),
+        ({"model": "centernet-resnet50"}, "craterlab train detect.*: .*centernet-resnet50"),
         ({"backend": "abacus"}, "torch"),
         ({"threshold": 3}, "0 to 1"),
         ({"precision": "int2"}, "float32"),

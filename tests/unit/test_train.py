@@ -7,7 +7,7 @@ from craterlab import CraterlabError
 from craterlab.train import detector
 from craterlab.train.batches import Shards, augment, cut_window, make_batch
 from craterlab.train.detector import train_detector
-from craterlab.train.recipe import Recipe, read_recipe
+from craterlab.train.recipe import TRAINABLE, Recipe, read_recipe
 from craterlab.train.sets import SETS, Source, check_may_train, load_set
 from craterlab.train.simulated import SHARD, write_shard
 
@@ -38,18 +38,20 @@ def run(out, minutes=None, **options):
     return train_detector(None, out, Recipe(scenes=SHARD, width=8, batch=2, seed=3, **options), minutes=minutes)
 
 
-def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch):
+@pytest.mark.parametrize("model", ["craternet", "centernet-hourglass", "centernet-resnet50"])
+def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model):
     monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
-    whole = load_file(run(out, steps=4))
-    (out / "craternet.safetensors").unlink()
+    weights = run(out, steps=4, model=model)
+    whole = load_file(weights)
+    weights.unlink()
     (out / "checkpoint.pt").unlink()
     # A clock that moves a minute a look stops the first slice after two steps.
     now = iter(range(0, 60_000, 60))
     with monkeypatch.context() as m:
         m.setattr(detector.time, "monotonic", lambda: next(now))
-        assert run(out, steps=4, minutes=2.5).name == "checkpoint.pt"
+        assert run(out, steps=4, minutes=2.5, model=model).name == "checkpoint.pt"
     assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == 2
-    resumed = load_file(run(out, steps=4))
+    resumed = load_file(run(out, steps=4, model=model))
     assert all(torch.equal(resumed[k], v) for k, v in whole.items())
 
 
@@ -136,9 +138,27 @@ def test_a_training_starts_from_given_weights(out, monkeypatch):
         run(out, steps=2, start="craternet")
 
 
-def test_shipped_recipes_name_sets_that_may_train():
-    from craterlab.train.recipe import TRAINABLE
+@pytest.mark.parametrize("model", ["craternet", "centernet-hourglass", "centernet-resnet50"])
+def test_a_frozen_network_learns_in_its_head_alone(out, monkeypatch, model):
+    monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
 
+    def trained(steps, frozen):
+        (out / "checkpoint.pt").unlink(missing_ok=True)
+        run(out, steps=steps, frozen_steps=frozen, model=model)
+        return torch.load(out / "checkpoint.pt", weights_only=True)["model"]
+
+    # Drawn by the same seed, so both start from the same weights.
+    torch.manual_seed(3)
+    before = TRAINABLE[model].new(8).state_dict()
+    after = trained(2, 2)
+    held = [k for k in before if not k.startswith("head")]
+    assert all(torch.equal(before[k], after[k]) for k in held)
+    assert not all(torch.equal(before[k], after[k]) for k in before.keys() - set(held))
+    thawed = trained(3, 2)
+    assert not any(torch.equal(before[k], thawed[k]) for k in held if k.endswith("running_mean"))
+
+
+def test_shipped_recipes_name_sets_that_may_train():
     for name in TRAINABLE:
         recipe = read_recipe(name)
         assert recipe.model == name
@@ -150,7 +170,7 @@ def test_shipped_recipes_name_sets_that_may_train():
     [
         ("stepps = 3", "unknown key 'stepps'"),
         ("steps = 'many'", "steps must be int"),
-        ("model = 'yolo'", "unknown model 'yolo'"),
+        ("model = 'yolo'", "unknown model 'yolo'; trainable: craternet, centernet-hourglass, centernet-resnet50"),
         ("[shares]\nnac = 0.8\nmc11e = 0.4", "at most 1"),
         ("steps = ", "not a TOML file"),
     ],
