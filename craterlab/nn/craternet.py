@@ -51,6 +51,7 @@ class CraterNet(nn.Module):
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()
+        self.settings = {"width": width}
         w = (width, 2 * width, 4 * width, 5 * width)
         self.stem = nn.Sequential(conv_bn(2, w[0], 5, 2), Residual(w[0]))
         self.down = nn.ModuleList(

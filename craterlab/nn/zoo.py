@@ -18,9 +18,13 @@ import numpy as np
 import torch
 
 from ..errors import CraterlabError
-from . import craternet
+from . import adsnet, craternet
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+def _image_alone(metadata: dict[str, Any]) -> tuple[str, ...]:
+    return ("image",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Architecture:
     level_px : (float, float)
         Sizes that an inner level of the pyramid answers for; they overlap, so that a crater near a limit is seen whole
         by at least one level.
+    layers : callable
+        Metadata of a weights file -> the scene's layers that the network takes, in order: "image", "dem".
     """
 
     build: Callable[[dict[str, Any]], torch.nn.Module]
@@ -50,6 +56,7 @@ class Architecture:
     halo: int
     diameters_px: tuple[float, float]
     level_px: tuple[float, float]
+    layers: Callable[[dict[str, Any]], tuple[str, ...]] = _image_alone
 
 
 ARCHITECTURES = {
@@ -60,6 +67,15 @@ ARCHITECTURES = {
         craternet.HALO,
         (craternet.MIN_DIAMETER_PX, craternet.MAX_DIAMETER_PX),
         (13.0, 34.0),
+    ),
+    "adsnet": Architecture(
+        adsnet.build,
+        adsnet.decode,
+        adsnet.CELL,
+        adsnet.HALO,
+        (adsnet.MIN_DIAMETER_PX, adsnet.MAX_DIAMETER_PX),
+        (13.0, 34.0),
+        adsnet.layers,
     ),
 }
 
@@ -85,6 +101,11 @@ class Model:
     net: torch.nn.Module
     device: torch.device
     metadata: dict[str, Any]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The scene's layers that the network takes, in order."""
+        return self.architecture.layers(self.metadata)
 
 
 def models() -> list[str]:

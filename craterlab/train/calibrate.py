@@ -7,11 +7,14 @@ simulated scenes. The sets weigh the same, however many craters they hold.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ..detect import calibrated, calibration_features, raw_circles, unique
 from ..grid import grid_of
@@ -33,10 +36,25 @@ class Labelled:
     group: str
     raw: dict[str, np.ndarray]
     truth: pd.DataFrame
-    image: np.ndarray
+    scene: xr.Dataset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.scene.sizes["y"], self.scene.sizes["x"]
 
 
-def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np.ndarray, pd.DataFrame]]:
+def labelled_images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np.ndarray, pd.DataFrame]]:
+    """Images that did not teach, each with the name of its group and its craters (x_px, y_px, diameter_px, ignore).
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of the labelled sets.
+    sets : list of str
+        Those the network was trained on.
+    seed : int
+        Of the simulated scenes.
+    """
     from ..simulate import render
 
     out: list[tuple[str, np.ndarray, pd.DataFrame]] = []
@@ -61,11 +79,19 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
 def _table(item: Labelled, model: Model) -> pd.DataFrame:
     raw = dict(item.raw)
     raw["score"] = calibrated(raw, model)
-    index = unique(raw, grid_of(as_scene(item.image)))
+    index = unique(raw, grid_of(item.scene))
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
 
 
-def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 1, device: str | None = None) -> dict:
+def calibrate(
+    weights: Path,
+    data: Path | None,
+    *,
+    sets: list[str],
+    seed: int = 1,
+    device: str | None = None,
+    images: Callable[..., Sequence[tuple[str, Any, pd.DataFrame]]] = labelled_images,
+) -> dict[str, Any]:
     """Write calibration, threshold and error model into the metadata of a weights file.
 
     Parameters
@@ -76,6 +102,8 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         Folder of the labelled sets.
     sets : list of str
         Those the network was trained on.
+    images : callable
+        (data, sets, seed) -> what to calibrate on, as ``labelled_images``; a scene with a DEM is a Dataset.
 
     Returns
     -------
@@ -95,10 +123,11 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     model = load(weights, pick_device(device))
     neutral = replace(model, metadata={**model.metadata, "calibration": (0.0, 1.0, 0.0, 0.0)})
     items = []
-    for group, image, truth in _images(data, sets, seed):
+    for group, image, truth in images(data, sets, seed):
         scene = as_scene(image)
-        raw = raw_circles(scene["image"], grid_of(scene), model, quick_precision(model.device), 6)
-        items.append(Labelled(group, raw, truth, image))
+        precision = quick_precision(model.device)
+        raw = raw_circles(scene["image"], grid_of(scene), model, precision, 6, dem=scene.get("dem"))
+        items.append(Labelled(group, raw, truth, scene))
     groups = sorted({i.group for i in items})
 
     rows = []
@@ -129,7 +158,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
             tp = fp = fn = 0
             for t, i in tables:
                 if i.group == g:
-                    s = scores(t[t.score >= threshold], i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.image.shape)
+                    s = scores(t[t.score >= threshold], i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.shape)
                     tp, fp, fn = tp + s.tp, fp + s.fp, fn + s.fn
             by_group[g] = 2 * tp / max(2 * tp + fp + fn, 1)
         mean = float(np.mean(list(by_group.values())))
@@ -140,7 +169,7 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
 
     d, position, diameter = [], [], []
     for t, i in tables:
-        s = scores(t[t.score >= best[1]], i.truth, min_diameter_px=6, shape=i.image.shape)
+        s = scores(t[t.score >= best[1]], i.truth, min_diameter_px=6, shape=i.shape)
         kept = t[t.score >= best[1]].reset_index(drop=True).iloc[s.pairs[:, 0]]
         label = i.truth.reset_index(drop=True).iloc[s.pairs[:, 1]]
         d.append(label.diameter_px.to_numpy())

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
-from ..detect import targets
+from ..detect import mask_targets, targets
 from ..errors import CraterlabError
-from ..nn import craternet
+from ..nn import adsnet, craternet
+from . import batches, calibrate, pairs, sets, simulated
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,37 @@ class Trainable:
     Attributes
     ----------
     new : callable
-        Width -> a network with random weights.
+        (width, **options) -> a network with random weights, whose `settings` (a dict) tell how to build it again.
     encode : callable
         (x_px, y_px, diameter_px, ignore, shape) -> (target, weight) arrays of one window.
     loss : callable
         (output, target, weight) -> (loss, its parts for the log).
+    shard, load, batch, labelled : callable
+        What it learns from: see ``simulated.write_shard``, ``sets.load_set``, ``batches.make_batch`` and
+        ``calibrate.labelled_images``, which serve networks that take an image alone.
     """
 
-    new: Callable[[int], torch.nn.Module]
+    new: Callable[..., torch.nn.Module]
     encode: Callable[..., tuple[np.ndarray, np.ndarray]]
     loss: Callable[..., tuple[torch.Tensor, dict[str, float]]]
+    shard: Callable[..., Path] = simulated.write_shard
+    load: Callable[..., list[sets.Source]] = sets.load_set
+    batch: Callable[..., tuple[torch.Tensor, ...]] = batches.make_batch
+    labelled: Callable[..., list[tuple[str, Any, pd.DataFrame]]] = calibrate.labelled_images
 
 
-TRAINABLE = {"craternet": Trainable(craternet.CraterNet, targets.encode, targets.loss)}
+TRAINABLE = {
+    "craternet": Trainable(craternet.CraterNet, targets.encode, targets.loss),
+    "adsnet": Trainable(
+        adsnet.AdsNet,
+        mask_targets.encode_mask,
+        mask_targets.mask_loss,
+        pairs.write_pair_shard,
+        pairs.load_pairs,
+        pairs.make_pairs,
+        pairs.labelled_pairs,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,8 @@ class Recipe:
     seed : int
     start : str
         Weights to start from (a file, or a name in the zoo); empty for random ones.
+    options : dict
+        Settings of the architecture besides its width.
     shares : dict
         Share of each real set in a batch; the rest is simulated. Evaluate-only sets are refused unless `unshipped`.
     """
@@ -69,6 +91,7 @@ class Recipe:
     scenes: int = 2400
     seed: int = 1
     start: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,7 +121,7 @@ def read_recipe(recipe: str | Path) -> Recipe:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise CraterlabError(f"{path} is not a TOML file: {err}") from None
-    kinds = {f.name: type(f.default) if f.name != "shares" else dict for f in fields(Recipe)}
+    kinds = {f.name: type(getattr(Recipe(), f.name)) for f in fields(Recipe)}
     for key, value in values.items():
         if key not in kinds:
             raise CraterlabError(f"{path.name}: unknown key {key!r}; a recipe has {', '.join(kinds)}")
