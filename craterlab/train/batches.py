@@ -70,6 +70,14 @@ def crop(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
         x, y = c[rng.integers(len(c)), :2]
         top = np.clip(y - rng.uniform() * height, 0, rows - height)
         left = np.clip(x - rng.uniform() * width, 0, cols - width)
+    return window_at(source, top, left, height, width)
+
+
+def window_at(
+    source: Source, top: float, left: float, height: float, width: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The part of a source that starts at `top`, `left` (source pixels), as a window, with what `crop` gives beside."""
+    c = source.craters
     y0, x0 = int(top), int(left)
     part = source.image[y0 : y0 + int(np.ceil(height)), x0 : x0 + int(np.ceil(width))]
     zy, zx = WINDOW / part.shape[0], WINDOW / part.shape[1]

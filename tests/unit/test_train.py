@@ -28,8 +28,12 @@ def out(tmp_path):
             craters.append((i, cx, cy, d, 1.0, 0.0))
         images.append(image)
     (tmp_path / "scenes").mkdir()
+    images = np.array(images, np.uint8)
     np.savez(
-        tmp_path / "scenes" / "shard00000.npz", image=np.array(images, np.uint8), craters=np.array(craters, np.float32)
+        tmp_path / "scenes" / "shard00000.npz",
+        image=images,
+        dem=images.astype(np.float16) / 16,  # for the networks that look at heights
+        craters=np.array(craters, np.float32),
     )
     return tmp_path
 
@@ -38,18 +42,19 @@ def run(out, minutes=None, **options):
     return train_detector(None, out, Recipe(scenes=SHARD, width=8, batch=2, seed=3, **options), minutes=minutes)
 
 
-def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch):
+@pytest.mark.parametrize("model", ["craternet", "adsnet"])
+def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model):
     monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
-    whole = load_file(run(out, steps=4))
-    (out / "craternet.safetensors").unlink()
+    whole = load_file(run(out, steps=4, model=model))
+    (out / f"{model}.safetensors").unlink()
     (out / "checkpoint.pt").unlink()
     # A clock that moves a minute a look stops the first slice after two steps.
     now = iter(range(0, 60_000, 60))
     with monkeypatch.context() as m:
         m.setattr(detector.time, "monotonic", lambda: next(now))
-        assert run(out, steps=4, minutes=2.5).name == "checkpoint.pt"
+        assert run(out, steps=4, minutes=2.5, model=model).name == "checkpoint.pt"
     assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == 2
-    resumed = load_file(run(out, steps=4))
+    resumed = load_file(run(out, steps=4, model=model))
     assert all(torch.equal(resumed[k], v) for k, v in whole.items())
 
 
