@@ -41,7 +41,8 @@ def detect(
     ----------
     scene : Dataset, DataArray or array (rows, columns)
         NumPy-, Dask- or file-backed; NaN is nodata, where nothing is found. Grids on which round craters are not round
-        are seen through locally round frames.
+        are seen through locally round frames. A Dataset may hold `dem` (metres, on the image's grid) for the models
+        that look at one; its gaps are level ground to them.
     model : str or Path
         Name in the zoo, or a weights file.
     threshold : float, optional
