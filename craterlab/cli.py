@@ -136,6 +136,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     _add_model(p)
 
+    p = add("dem", _bench_dem, "What a DEM adds to a detector, with intervals.", benches)
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds gld100 and wac_dem")
+    p.add_argument("--split", default="dev", help="dev (default), or train: the part that teaches nothing")
+    p.add_argument("--models", default="adsnet", metavar="A,B", help="names or weights; compared with the first")
+    p.add_argument("--sets", metavar="A,B", help="of gld100, wac_dem; default those that are there")
+    p.add_argument("--seed", type=int, default=1, help="of sun, noise and gaps (default 1)")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+
     p = add("superres", _bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     p.add_argument("--split", default="dev", help="default dev")
@@ -308,6 +316,19 @@ def _bench_finetune(args: argparse.Namespace) -> None:
         device=args.device,
     )
     print(format_finetune(result))
+    if args.json is not None:
+        write_json(args.json, result)
+
+
+def _bench_dem(args: argparse.Namespace) -> None:
+    from .bench import bench_dem, format_dem_table
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    models = _names(args.models) or []
+    result = bench_dem(args.data, args.split, models=models, sets=_names(args.sets), seed=args.seed)
+    print(format_dem_table(result))
     if args.json is not None:
         write_json(args.json, result)
 

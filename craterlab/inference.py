@@ -42,8 +42,8 @@ def quick_precision(device: torch.device) -> torch.dtype:
 
 
 def run(model: Model, window: np.ndarray, precision: torch.dtype) -> np.ndarray:
-    """One window (rows, columns) float32 through the network -> (channels, rows', columns') float32."""
-    x = torch.from_numpy(np.ascontiguousarray(window))[None, None].to(model.device)
+    """One window (layers, rows, columns) float32 through the network -> (channels, rows', columns') float32."""
+    x = torch.from_numpy(np.ascontiguousarray(window))[None].to(model.device)
     x = x.contiguous(memory_format=torch.channels_last)
     cast = torch.autocast(model.device.type, precision) if precision != torch.float32 else contextlib.nullcontext()
     with torch.inference_mode(), cast:

@@ -1,5 +1,6 @@
-"""What is measured, and how: the detector on labelled images, its adapting, super-resolution on degraded ones."""
+"""What is measured, and how: the detector on labelled images, with a DEM and adapted; super-resolution."""
 
+from .dem import bench_dem, format_dem_table
 from .detect import bench_detect
 from .detect_report import format_report, format_table
 from .finetune import bench_finetune, format_finetune
@@ -7,9 +8,11 @@ from .superres import bench_superres
 from .superres_report import format_tables
 
 __all__ = [
+    "bench_dem",
     "bench_detect",
     "bench_finetune",
     "bench_superres",
+    "format_dem_table",
     "format_finetune",
     "format_report",
     "format_table",

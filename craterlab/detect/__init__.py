@@ -41,8 +41,9 @@ def detect(
     ----------
     scene : Dataset, DataArray or array (rows, columns)
         NumPy-, Dask- or file-backed; NaN is nodata, where nothing is found, and so is a black frame (edge rows and
-        columns that are wholly 0). Grids on which round craters are not round
-        are seen through locally round frames.
+        columns that are wholly 0). Grids on which round craters are not round are seen through locally round frames. A
+        Dataset may hold `dem` (metres, on the image's grid) for the models that look at one; its gaps are level ground
+        to them.
     model : str or Path
         Name in the zoo, or a weights file.
     threshold : float, optional
@@ -72,7 +73,8 @@ def detect(
     Raises
     ------
     CraterlabError
-        For an image without any data, an unknown model, backend or device, or a threshold outside 0..1.
+        For an image without any data, an unknown model, backend or device, a threshold outside 0..1, or a model that
+        looks at a DEM where the scene has none, has it on another grid or has no scale.
 
     Notes
     -----
@@ -86,6 +88,7 @@ def detect(
     from ..nn.zoo import load
     from ..scene import as_scene
     from .errors import standard_errors
+    from .relief import dem_for
 
     if backend not in ("torch", "openvino"):
         raise CraterlabError(f"unknown backend {backend!r}; use 'torch' or 'openvino'")
@@ -107,7 +110,15 @@ def detect(
     if progress is None:
         progress = grid.shape[0] * grid.shape[1] > 4_000_000
     raw = raw_circles(
-        ds["image"].transpose("y", "x"), grid, net, dtype, min_diameter_px, tile=tile, halo=halo, progress=progress
+        ds["image"].transpose("y", "x"),
+        grid,
+        net,
+        dtype,
+        min_diameter_px,
+        dem=dem_for(net, ds),
+        tile=tile,
+        halo=halo,
+        progress=progress,
     )
     raw["score"] = calibrated(raw, net)
     keep = raw["score"] >= threshold
@@ -130,11 +141,15 @@ def raw_circles(
     precision: torch.dtype,
     min_diameter_px: float,
     *,
+    dem: xr.DataArray | None = None,
     tile: int = 2048,
     halo: int = 0,
     progress: bool = False,
 ) -> dict[str, np.ndarray]:
     """Every circle of every level above the network's floor, before calibration and merging.
+
+    `dem` is in metres, for a network that looks at it. One scale (that of the grid's middle, or of each block of a
+    stretched grid) makes its heights pixels.
 
     Returns
     -------
@@ -148,6 +163,7 @@ def raw_circles(
     from .frame import framed
     from .isotropic import blocks, is_isotropic
     from .levels import detect_level
+    from .relief import check_scale, heights
 
     smallest, largest = model.architecture.diameters_px
     level_low, level_high = model.architecture.level_px
@@ -157,20 +173,31 @@ def raw_circles(
             f"got {min_diameter_px}. Sharpen the scene first: scene.crater.superres(factor=2).crater.detect()."
         )
 
-    def read_image(w: tuple[int, int, int, int]) -> np.ndarray:
-        return np.asarray(image[w[0] : w[1], w[2] : w[3]].values, np.float32)
+    def reader_of(layer: xr.DataArray) -> Reader:
+        return lambda w: np.asarray(layer[w[0] : w[1], w[2] : w[3]].values, np.float32)
 
     shape = grid.shape
-    read = framed(read_image, shape)
+    read = framed(reader_of(image), shape)
     # The largest crater asked for is half the image; on the coarsest level it is no larger than a level answers for.
     levels = 1 + max(0, int(np.ceil(np.log2(max(shape) / 2 / level_high))))
     median, scale = robust_range(_sample(read, shape))
+    read_dem, datum = None, 0.0
+    if dem is not None:
+        check_scale(grid)
+        read_dem = reader_of(dem)
+        datum, _ = robust_range(_sample(read_dem, shape))
+
+    def relief(source: Reader, x: float, y: float, zoom: float) -> Reader:
+        return heights(source, float(grid.metres_per_pixel(x * zoom, y * zoom)) * zoom, datum)
+
     known = grid.crs is not None
     found: list[dict[str, np.ndarray]] = []
     total = sum(-(-shape[0] // 2**k) * -(-shape[1] // 2**k) for k in range(levels))
     bar = progress_bar(show=progress, total=total, desc="detect", unit="px", unit_scale=True)
-    with Pyramid(read, shape, levels) as pyramid, bar:
+    # Levels are made when they are read, so the second pyramid costs nothing without a DEM.
+    with Pyramid(read, shape, levels) as pyramid, Pyramid(read_dem or read, shape, levels) as dem_pyramid, bar:
         for k in range(levels):
+            dem_reader = None if dem is None else dem_pyramid.reader(k)
             reader, level_shape, zoom = pyramid.reader(k), pyramid.shapes[k], 2.0**k
             # Level 0 answers from the smallest wanted, the coarsest up to the largest the network knows.
             low = min_diameter_px if k == 0 else level_low
@@ -181,11 +208,17 @@ def raw_circles(
 
             options: dict[str, Any] = {"core": tile, "halo": halo, "precision": precision}
             if not known or is_isotropic(level_shape, metric):
+                if dem_reader is not None:
+                    options["heights"] = relief(dem_reader, level_shape[1] / 2, level_shape[0] / 2, zoom)
                 parts = [detect_level(reader, level_shape, model, median, scale, on_tile=bar.update, **options)]
             else:
                 parts = []
                 for block in blocks(level_shape, metric, model.architecture.halo):
                     source = block.reader(padded(reader, level_shape))
+                    if dem_reader is not None:
+                        options["heights"] = relief(
+                            block.reader(padded(dem_reader, level_shape)), block.centre[0], block.centre[1], zoom
+                        )
                     part = detect_level(source, block.shape, model, median, scale, **options)
                     part["x_px"], part["y_px"] = block.to_grid(part["x_px"], part["y_px"])
                     own = inside(block.core, part["x_px"], part["y_px"])

@@ -24,6 +24,7 @@ def detect_level(
     *,
     core: int,
     halo: int = 0,
+    heights: Reader | None = None,
     precision: torch.dtype = torch.float32,
     on_tile: Callable[[int], object] = lambda n: None,
 ) -> dict[str, np.ndarray]:
@@ -38,23 +39,30 @@ def detect_level(
         Of the scene's brightness.
     core, halo : int
         Tile geometry; the halo is never below the network's receptive field, so tiling cannot be seen in the result.
+    heights : Reader, optional
+        Windows of heights in the level's pixels, NaN where unknown, for a network that looks at the DEM.
     on_tile : callable
         Told the number of core pixels done after each tile.
 
     Returns
     -------
     dict of arrays
-        x_px, y_px, diameter_px (level pixels), logit, and `valid`: the share of the disc that is not nodata.
+        x_px, y_px, diameter_px (level pixels), logit, and `valid`: the share of the disc that is not nodata, in the
+        first layer that the network looks at.
     """
-    reader = padded(read, shape)
+    reader, relief = padded(read, shape), None if heights is None else padded(heights, shape)
     found: list[dict[str, np.ndarray]] = []
     how = model.architecture
     for tile in tiles(shape, core, max(halo, how.halo), how.align):
         window = reader(tile.read)
-        finite = np.isfinite(window)
+        first, inputs = window, [normalise(window, median, scale)]
+        if relief is not None:
+            inputs.append(relief(tile.read))
+            first = window if "image" in model.layers else inputs[-1]
+        finite = np.isfinite(first)
         r0, r1, c0, c1 = tile.core
         if finite.any():
-            part = how.decode(run(model, normalise(window, median, scale), precision), FLOOR_LOGIT)
+            part = how.decode(run(model, np.stack(inputs), precision), FLOOR_LOGIT)
             part["x_px"] += tile.read[2]
             part["y_px"] += tile.read[0]
             # A centre may fall a hair outside the image; it belongs to the tile at the edge.

@@ -18,9 +18,13 @@ import numpy as np
 import torch
 
 from ..errors import CraterlabError
-from . import centernet, craternet, hourglass, resnet
+from . import adsnet, centernet, craternet, hourglass, resnet
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+def _image_alone(metadata: dict[str, Any]) -> tuple[str, ...]:
+    return ("image",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Architecture:
     level_px : (float, float)
         Sizes that an inner level of the pyramid answers for; they overlap, so that a crater near a limit is seen whole
         by at least one level.
+    layers : callable
+        Metadata of a weights file -> the scene's layers that the network takes, in order: "image", "dem".
     """
 
     build: Callable[[dict[str, Any]], torch.nn.Module]
@@ -50,6 +56,7 @@ class Architecture:
     halo: int
     diameters_px: tuple[float, float]
     level_px: tuple[float, float]
+    layers: Callable[[dict[str, Any]], tuple[str, ...]] = _image_alone
 
 
 ARCHITECTURES = {
@@ -71,6 +78,15 @@ ARCHITECTURES = {
     ),
     "centernet-resnet50": Architecture(
         resnet.build, centernet.decode, resnet.ALIGN, resnet.HALO, centernet.DIAMETERS_PX, centernet.LEVEL_PX
+    ),
+    "adsnet": Architecture(
+        adsnet.build,
+        adsnet.decode,
+        adsnet.CELL,
+        adsnet.HALO,
+        (adsnet.MIN_DIAMETER_PX, adsnet.MAX_DIAMETER_PX),
+        (13.0, 34.0),
+        adsnet.layers,
     ),
 }
 
@@ -96,6 +112,11 @@ class Model:
     net: torch.nn.Module
     device: torch.device
     metadata: dict[str, Any]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The scene's layers that the network takes, in order."""
+        return self.architecture.layers(self.metadata)
 
 
 def models() -> list[str]:
@@ -147,8 +168,8 @@ def load(model: str | Path, device: str = "cpu") -> Model:
     Raises
     ------
     CraterlabError
-        For a name that is not in the zoo, a model whose weights are not in the package, or a file that is not there (the
-        message lists the names), and for a file that is damaged or was written for another architecture.
+        For a name that is not in the zoo, a model whose weights are not in the package, or a file that is not there
+        (the message lists the names), and for a file that is damaged or was written for another architecture.
     """
     path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
     if not path.exists():

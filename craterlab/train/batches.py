@@ -26,7 +26,7 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.loaded: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+        self.loaded: dict[Path, tuple[np.ndarray, ...]] = {}
         self.paths: list[Path] = []
 
     def refresh(self) -> int:
@@ -60,11 +60,9 @@ def relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> n
     return normalise(out, *robust_range(out))
 
 
-def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A random window of a real image at a random scale, with its craters in window pixels.
-
-    Half of the windows are put where they hold at least one crater.
-    """
+def crop(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+    """A random window of a source at a random scale, its craters in window pixels, and the scale (its rows by those of
+    the source). Half of the windows are put where they hold at least one crater."""
     zoom = np.exp(rng.uniform(*np.log(source.zoom)))
     rows, cols = source.image.shape
     zoom = max(zoom, WINDOW / rows + 1e-6, WINDOW * source.x_stretch / cols + 1e-6)
@@ -75,34 +73,49 @@ def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np
         x, y = c[rng.integers(len(c)), :2]
         top = np.clip(y - rng.uniform() * height, 0, rows - height)
         left = np.clip(x - rng.uniform() * width, 0, cols - width)
+    return window_at(source, top, left, height, width)
+
+
+def window_at(
+    source: Source, top: float, left: float, height: float, width: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The part of a source that starts at `top`, `left` (source pixels), as a window, with what `crop` gives beside."""
+    c = source.craters
     y0, x0 = int(top), int(left)
     part = source.image[y0 : y0 + int(np.ceil(height)), x0 : x0 + int(np.ceil(width))]
     zy, zx = WINDOW / part.shape[0], WINDOW / part.shape[1]
     window = torch.from_numpy(np.ascontiguousarray(part))[None, None]
     if part.shape != (WINDOW, WINDOW):
         window = F.interpolate(window, (WINDOW, WINDOW), mode="bilinear", antialias=True, align_corners=False)
-    image = window[0, 0].numpy()
-    if source.dem:
-        image = relight(image, source.pixel_size_m / zy, rng)
     x, y = (c[:, 0] - x0) * zx, (c[:, 1] - y0) * zy
     d = c[:, 2] * zy
     near = (x > -d / 2) & (x < WINDOW + d / 2) & (y > -d / 2) & (y < WINDOW + d / 2)
-    return image, np.column_stack([x, y, d, c[:, 3]])[near]
+    return window[0, 0].numpy(), np.column_stack([x, y, d, c[:, 3]])[near], zy
+
+
+def cut_window(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A random window as `crop` cuts it, with its craters; relief is seen under random light."""
+    image, craters, zoom = crop(source, rng)
+    return relight(image, source.pixel_size_m / zoom, rng) if source.dem else image, craters
+
+
+def turned(maps: np.ndarray, craters: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Square maps (..., rows, columns) and their craters in one of eight turns and mirrors."""
+    size = maps.shape[-1]
+    x, y = craters[:, 0], craters[:, 1]
+    if rng.uniform() < 0.5:
+        maps, x = maps[..., ::-1], size - x
+    if rng.uniform() < 0.5:
+        maps, y = maps[..., ::-1, :], size - y
+    if rng.uniform() < 0.5:
+        maps, x, y = maps.swapaxes(-1, -2), y, x
+    return np.ascontiguousarray(maps), np.column_stack([x, y, craters[:, 2:]])
 
 
 def augment(image: np.ndarray, craters: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One of eight turns and mirrors, and another camera: contrast, brightness, gamma, blur, noise, saturation, an edge
     without data."""
-    size = image.shape[0]
-    x, y = craters[:, 0], craters[:, 1]
-    if rng.uniform() < 0.5:
-        image, x = image[:, ::-1], size - x
-    if rng.uniform() < 0.5:
-        image, y = image[::-1], size - y
-    if rng.uniform() < 0.5:
-        image, x, y = image.T, y, x
-    craters = np.column_stack([x, y, craters[:, 2:]])
-    image = np.ascontiguousarray(image)
+    image, craters = turned(image, craters, rng)
     if rng.uniform() < 0.5:  # signed power about the median: a bent tone curve
         image = np.sign(image) * np.abs(image) ** rng.uniform(0.75, 1.3)
     image = image * np.exp(rng.normal(0, 0.25)) + rng.normal(0, 0.2)

@@ -8,11 +8,14 @@ scenes, since labels have errors of their own.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ..detect import calibrated, calibration_features, raw_circles, unique
 from ..detect.errors import size_factor
@@ -40,10 +43,25 @@ class Labelled:
     group: str
     raw: dict[str, np.ndarray]
     truth: pd.DataFrame
-    image: np.ndarray
+    scene: xr.Dataset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.scene.sizes["y"], self.scene.sizes["x"]
 
 
-def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np.ndarray, pd.DataFrame]]:
+def labelled_images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np.ndarray, pd.DataFrame]]:
+    """Images that did not teach, each with the name of its group and its craters (x_px, y_px, diameter_px, ignore).
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of the labelled sets.
+    sets : list of str
+        Those the network was trained on.
+    seed : int
+        Of the simulated scenes.
+    """
     from ..simulate import render
 
     out: list[tuple[str, np.ndarray, pd.DataFrame]] = []
@@ -70,11 +88,19 @@ def _images(data: Path | None, sets: list[str], seed: int) -> list[tuple[str, np
 def _table(item: Labelled, model: Model) -> pd.DataFrame:
     raw = dict(item.raw)
     raw["score"] = calibrated(raw, model)
-    index = unique(raw, grid_of(as_scene(item.image)))
+    index = unique(raw, grid_of(item.scene))
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
 
 
-def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 1, device: str | None = None) -> dict:
+def calibrate(
+    weights: Path,
+    data: Path | None,
+    *,
+    sets: list[str],
+    seed: int = 1,
+    device: str | None = None,
+    images: Callable[..., Sequence[tuple[str, Any, pd.DataFrame]]] = labelled_images,
+) -> dict[str, Any]:
     """Write calibration, threshold and error model into the metadata of a weights file.
 
     Parameters
@@ -85,6 +111,8 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
         Folder of the labelled sets.
     sets : list of str
         Those the network was trained on.
+    images : callable
+        (data, sets, seed) -> what to calibrate on, as ``labelled_images``; a scene with a DEM is a Dataset.
 
     Returns
     -------
@@ -104,7 +132,12 @@ def calibrate(weights: Path, data: Path | None, *, sets: list[str], seed: int = 
     model = load(weights, pick_device(device))
     metadata = {k: v for k, v in model.metadata.items() if k not in ("calibration", "size_bias", "errors")}
     neutral = replace(model, metadata=metadata)
-    items = [Labelled(group, _raw(image, neutral), truth, image) for group, image, truth in _images(data, sets, seed)]
+    items = []
+    for group, image, truth in images(data, sets, seed):
+        scene = as_scene(image)
+        precision = quick_precision(model.device)
+        raw = raw_circles(scene["image"], grid_of(scene), model, precision, 6, dem=scene.get("dem"))
+        items.append(Labelled(group, raw, truth, scene))
     result: dict = {}
     found, truth = _simulated_pairs(items, neutral)
     seen = found.level_diameter_px.to_numpy()
@@ -167,13 +200,7 @@ def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) ->
     """
     # Matching goes in order of score, so what is matched above a threshold does not depend on what lies below it.
     pooled = {
-        g: pool(
-            [
-                scores(t, i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.image.shape)
-                for t, i in tables
-                if i.group == g
-            ]
-        )
+        g: pool([scores(t, i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.shape) for t, i in tables if i.group == g])
         for g in groups
     }
 
@@ -191,11 +218,6 @@ def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) ->
     return threshold, f1
 
 
-def _raw(image: np.ndarray, model: Model) -> dict[str, np.ndarray]:
-    scene = as_scene(image)
-    return raw_circles(scene["image"], grid_of(scene), model, quick_precision(model.device), 6)
-
-
 def _simulated_pairs(items: list[Labelled], model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Circles that are surely craters of the simulated scenes, and those craters, row by row."""
     found, truth = [], []
@@ -203,7 +225,7 @@ def _simulated_pairs(items: list[Labelled], model: Model) -> tuple[pd.DataFrame,
         if i.group == SIMULATED:
             t = _table(i, model)
             t = t[t.logit > SURE_LOGIT].reset_index(drop=True)
-            s = scores(t, i.truth, min_diameter_px=6, shape=i.image.shape)
+            s = scores(t, i.truth, min_diameter_px=6, shape=i.shape)
             found.append(t.iloc[s.pairs[:, 0]])
             truth.append(i.truth.iloc[s.pairs[:, 1]])
     return pd.concat(found, ignore_index=True), pd.concat(truth, ignore_index=True)

@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 
 from ..errors import CraterlabError
 from ..nn.zoo import load
-from .batches import Shards, make_batch
+from .batches import Shards
 from .calibrate import calibrate
 from .recipe import TRAINABLE, Recipe
-from .sets import check_may_train, load_set
+from .sets import check_may_train
 from .simulated import SHARD, render_shards
 
 
@@ -68,6 +68,7 @@ def train_detector(
         renderer = multiprocessing.get_context("spawn").Process(
             target=render_shards,
             args=(str(shard_folder), math.ceil(recipe.scenes / SHARD), recipe.seed, device),
+            kwargs={"write": TRAINABLE[recipe.model].shard},
             daemon=True,
         )
         renderer.start()
@@ -108,7 +109,7 @@ def _loop(
     optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=0.02)
     checkpoint = out / "checkpoint.pt"
     step = read_checkpoint(checkpoint, model, average, optimiser, device)
-    sources = {} if data is None else {name: load_set(name, data, "fit") for name in shares}
+    sources = {} if data is None else {name: how.load(name, data, "fit") for name in shares}
     log = (out / "log.jsonl").open("a")
     running: dict[str, float] = {}
     bar = progress_bar(total=steps, initial=step, desc=recipe.model, unit="step", mininterval=5)
@@ -118,7 +119,7 @@ def _loop(
         # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
         rng = np.random.default_rng([recipe.seed, step])
         image, target, weight = (
-            t.to(device) for t in make_batch(shards, sources, shares, recipe.batch, rng, how.encode)
+            t.to(device) for t in how.batch(shards, sources, shares, recipe.batch, rng, how.encode)
         )
         train_mode(model, only_head=step < recipe.frozen_steps)
         with torch.autocast(device.type, torch.bfloat16):
@@ -181,7 +182,8 @@ def _export(average: torch.nn.Module, data: Path | None, out: Path, sets: list[s
         }
         | {k: json.dumps(v) for k, v in average.settings.items()},  # type: ignore[operator,union-attr]
     )
-    result = calibrate(weights, data, sets=sets, seed=recipe.seed)
+    images = TRAINABLE[recipe.model].labelled
+    result = calibrate(weights, data, sets=sets, seed=recipe.seed, images=images)
     (out / "calibration.json").write_text(json.dumps(result, indent=1))
     return weights
 

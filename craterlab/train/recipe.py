@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
-from ..detect import box_targets, targets
+from ..detect import box_targets, mask_targets, targets
 from ..errors import CraterlabError
-from ..nn import craternet, hourglass, resnet
+from ..nn import adsnet, craternet, hourglass, resnet
+from . import batches, calibrate, pairs, sets, simulated
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,33 @@ class Trainable:
         (x_px, y_px, diameter_px, ignore, shape) -> (target, weight) arrays of one window.
     loss : callable
         (output, target, weight) -> (loss, its parts for the log).
+    shard, load, batch, labelled : callable
+        What it learns from: see ``simulated.write_shard``, ``sets.load_set``, ``batches.make_batch`` and
+        ``calibrate.labelled_images``, which serve networks that take an image alone.
     """
 
     new: Callable[..., torch.nn.Module]
     encode: Callable[..., tuple[np.ndarray, np.ndarray]]
     loss: Callable[..., tuple[torch.Tensor, dict[str, float]]]
+    shard: Callable[..., Path] = simulated.write_shard
+    load: Callable[..., list[sets.Source]] = sets.load_set
+    batch: Callable[..., tuple[torch.Tensor, ...]] = batches.make_batch
+    labelled: Callable[..., list[tuple[str, Any, pd.DataFrame]]] = calibrate.labelled_images
 
 
 TRAINABLE = {
     "craternet": Trainable(craternet.CraterNet, targets.encode, targets.loss),
     "centernet-hourglass": Trainable(hourglass.HourglassNet, box_targets.encode, box_targets.loss),
     "centernet-resnet50": Trainable(resnet.ResNetCenterNet, box_targets.encode, box_targets.loss),
+    "adsnet": Trainable(
+        adsnet.AdsNet,
+        mask_targets.encode_mask,
+        mask_targets.mask_loss,
+        pairs.write_pair_shard,
+        pairs.load_pairs,
+        pairs.make_pairs,
+        pairs.labelled_pairs,
+    ),
 }
 
 

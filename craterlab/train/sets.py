@@ -113,7 +113,7 @@ def load_set(name: str, folder: Path, part: str) -> list[Source]:
         What the network learns from, or what is kept back to calibrate its scores.
     """
     if name == "gld100":
-        return _gld100(folder / name) if part == "fit" else []
+        return gld100_bands(folder / name) if part == "fit" else []
     root = folder / name
     if not (root / "images.csv").exists():
         raise CraterlabError(f"training set {name!r} is not in {folder}: give the folder that holds it with --data")
@@ -153,13 +153,24 @@ def load_set(name: str, folder: Path, part: str) -> list[Source]:
     return out
 
 
-def _gld100(root: Path) -> list[Source]:
+def gld100_bands(root: Path, split: str = "train") -> list[Source]:
+    """Relief of one split of GLD100 (heights in metres) with its craters of 5 km and more, in bands of 512 rows.
+
+    Raises
+    ------
+    CraterlabError
+        The set, or the split, is not there.
+    """
     import rasterio
+
+    paths = sorted(root.glob(f"gld100_{split}_*.tif"))
+    if not paths:
+        raise CraterlabError(f"no gld100_{split}_*.tif in {root}: give the folder that holds gld100 with --data")
 
     catalogue = pd.read_parquet(root / "deepmoon.parquet")
     metres_per_degree = np.pi * 1737.4e3 / 180
     out = []
-    for path in sorted(root.glob("gld100_train_*.tif")):
+    for path in paths:
         with rasterio.open(path) as src:
             dem, transform = src.read(1).astype(np.float32), src.transform
         pixel = abs(transform.e) * metres_per_degree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +59,13 @@ def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> 
     return path
 
 
-def render_shards(folder: str, count: int, seed: int, device: str = "cpu") -> None:
-    """Render shards 0 .. count-1; the body of the background process of a training run."""
+def render_shards(
+    folder: str, count: int, seed: int, device: str = "cpu", write: Callable[..., Path] = write_shard
+) -> None:
+    """Render shards 0 .. count-1 with `write`; the body of the background process of a training run."""
     import torch
 
     torch.set_num_threads(1)
     Path(folder).mkdir(parents=True, exist_ok=True)
     for i in range(count):
-        write_shard(Path(folder), i, seed=seed, device=device)
+        write(Path(folder), i, seed=seed, device=device)

@@ -28,8 +28,12 @@ def out(tmp_path):
             craters.append((i, cx, cy, d, 1.0, 0.0, 0.9))
         images.append(image)
     (tmp_path / "scenes").mkdir()
+    images = np.array(images, np.uint8)
     np.savez(
-        tmp_path / "scenes" / "shard00000.npz", image=np.array(images, np.uint8), craters=np.array(craters, np.float32)
+        tmp_path / "scenes" / "shard00000.npz",
+        image=images,
+        dem=images.astype(np.float16) / 16,  # for the networks that look at heights
+        craters=np.array(craters, np.float32),
     )
     return tmp_path
 
@@ -38,7 +42,7 @@ def run(out, minutes=None, **options):
     return train_detector(None, out, Recipe(scenes=SHARD, width=8, batch=2, seed=3, **options), minutes=minutes)
 
 
-@pytest.mark.parametrize("model", ["craternet", "centernet-hourglass", "centernet-resnet50"])
+@pytest.mark.parametrize("model", ["craternet", "centernet-hourglass", "centernet-resnet50", "adsnet"])
 def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model):
     monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
     weights = run(out, steps=4, model=model)
