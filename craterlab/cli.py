@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import commands
 from ._version import __version__
 from .errors import CraterlabError
 
@@ -66,19 +67,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(prog="craterlab", description="Find, sharpen, describe and date impact craters in planetary images.")
     top.add_argument("--version", action="version", version=f"craterlab {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
+    groups = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
 
-    def add(name: str, function: Any, text: str, under: Any = commands) -> argparse.ArgumentParser:
+    def add(name: str, function: Any, text: str, under: Any = groups) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = under.add_parser(name, help=text, description=text)
         parser.set_defaults(command=function)
         return parser
 
-    p = add("demo", _demo, "A simulated scene with known craters and age through the whole chain; no network.")
+    p = add("demo", commands.demo, "A simulated scene with known craters and age through the whole chain; no network.")
     p.add_argument("--seed", type=int, default=0, help="another number, another scene (default 0)")
     p.add_argument("--out", type=Path, default=Path("craterlab-demo"), metavar="DIR", help="default craterlab-demo")
     _add_model(p)
 
-    p = add("run", _run, "From an image to craters, their size-frequency distribution and an age.")
+    p = add("run", commands.run, "From an image to craters, their size-frequency distribution and an age.")
     p.add_argument("image", type=Path, metavar="IMAGE", help="GeoTIFF, ISIS3 .cub, PDS3, PDS4, VICAR, JP2, PNG …")
     p.add_argument("--dem", type=Path, metavar="FILE", help="elevation in metres")
     p.add_argument("--body", metavar="NAME", help="Mars, Moon, Mercury …; default from the CRS or the label")
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_model(p)
 
-    p = add("age", _age, "Model age of a crater count.")
+    p = add("age", commands.age, "Model age of a crater count.")
     p.add_argument("file", type=Path, metavar="FILE", help=".parquet, .scc, .diam, .stat, .gpkg, .csv or .shp")
     p.add_argument("--system", metavar="NAME", help="chronology system; default by the body the file names")
     p.add_argument(
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("bench", None, "Measure on labelled images.")
     benches = p.add_subparsers(required=True, metavar="NAME", dest="bench")
-    p = add("detect", _bench_detect, "Precision, recall and errors of the detector.", benches)
+    p = add("detect", commands.bench_detect, "Precision, recall and errors of the detector.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--sets", metavar="A,B", help="default all that are there")
@@ -125,7 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(p)
 
     p = add(
-        "finetune", _bench_finetune, "What adapting the detector to a sensor gains there, costs elsewhere.", benches
+        "finetune",
+        commands.bench_finetune,
+        "What adapting to a sensor gains there and costs elsewhere.",
+        benches,
     )
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
     p.add_argument("--split", default="dev", help="default dev")
@@ -136,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     _add_model(p)
 
-    p = add("dem", _bench_dem, "What a DEM adds to a detector, with intervals.", benches)
+    p = add("dem", commands.bench_dem, "What a DEM adds to a detector, with intervals.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds gld100 and wac_dem")
     p.add_argument("--split", default="dev", help="dev (default), or train: the part that teaches nothing")
     p.add_argument("--models", default="adsnet", metavar="A,B", help="names or weights; compared with the first")
@@ -144,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1, help="of sun, noise and gaps (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
 
-    p = add("superres", _bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
+    p = add("superres", commands.bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--parts", metavar="A,B", help="of table, yield, invented, coverage, wrong, times; default all")
@@ -161,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("train", None, "Train a network.")
     trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
-    p = add("prior", _train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
+    p = add("prior", commands.train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
     p.add_argument("--data", type=Path, metavar="DIR", help="folder of the image sets; without it on simulation alone")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
     p.add_argument(
@@ -176,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--scenes", type=int, default=640, metavar="N", help="simulated scenes to render (default 640)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
-    p = add("detect", _train_detect, "Train the detector, or go on where it stopped.", trainings)
+    p = add("detect", commands.train_detect, "Train the detector, or go on where it stopped.", trainings)
     p.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
     )
@@ -196,208 +200,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="craternet", metavar="NAME", help="model, or a .safetensors file (default craternet)"
-    )
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _demo(args: argparse.Namespace) -> None:
-    from .demo import comparison, demo
-
-    result, found = demo(args.seed, args.out, model=args.model)
-    print(comparison(result, found))
-    print(f"written to {result.folder}")
-
-
-def _run(args: argparse.Namespace) -> None:
-    from .pipeline import run
-    from .report import summary
-
-    result = run(
-        args.image,
-        args.dem,
-        body=args.body,
-        pixel_size=args.pixel_size,
-        instrument=args.instrument,
-        sun_azimuth_deg=args.sun_azimuth,
-        incidence_deg=args.incidence,
-        out=args.out,
-        system=args.system,
-        superres=not args.no_superres and args.superres,
-        threshold=args.threshold,
-        min_diameter_px=args.min_diameter_px,
-        model=args.model,
-    )
-    print(summary(result))
-    print(f"written to {result.folder}")
-
-
-def _age(args: argparse.Namespace) -> None:
-    from . import dating
-    from .catalog import read_counts, read_craters
-    from .output import check_file, write_json
-    from .report import span
-
-    if args.json is not None:
-        check_file(args.json)
-    binned = args.file.suffix.lower() == ".stat"
-    craters: Any = read_counts(args.file) if binned else read_craters(args.file, body=args.body)
-    system = args.system
-    if system is None:
-        body = args.body or getattr(craters, "attrs", {}).get("body")
-        if not body and getattr(craters, "crs", None) is not None:
-            from .bodies import body_of
-
-            body = body_of(craters.crs).name
-        if not body:
-            raise CraterlabError(
-                f"{args.file.name} does not say its body; name a chronology: --system {dating.default_system('Moon')!r}"
-            )
-        system = dating.default_system(body)
-    age = dating.age(
-        craters,
-        area_km2=args.area_km2,
-        system=system,
-        range_km=tuple(args.range) if args.range else None,
-        prior=args.prior,
-    )
-    print(f"{age.text}  ({age.system}; prior {age.prior})")
-    print(f"N(1) = {age.n1_per_km2:.3e} per km2 ({age.n1_lo:.2e} to {age.n1_hi:.2e})")
-    print(f"{age.n} craters of {span(age)} on {age.area_km2:.6g} km2; range: {age.range_reason}")
-    for note in age.notes:
-        print(f"note: {note}")
-    if args.json is not None:
-        write_json(
-            args.json,
-            age.to_dict() | {"upper_limit": age.upper_limit, "file": str(args.file), "craterlab": __version__},
-        )
-
-
-def _bench_detect(args: argparse.Namespace) -> None:
-    from .bench import bench_detect, format_report
-    from .output import check_file, whole_file, write_json
-
-    for file in (args.json, args.figure):
-        if file is not None:
-            check_file(file)
-    result = bench_detect(
-        args.data,
-        args.split,
-        sets=_names(args.sets),
-        model=args.model,
-        threshold=args.threshold,
-        parts=_names(args.parts),
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
-    )
-    print(format_report(result))
-    if args.figure is not None:
-        from .bench.detect_figure import figure
-
-        with whole_file(args.figure) as part:
-            figure(result).savefig(part, format="png", dpi=130)
-
-
-def _bench_finetune(args: argparse.Namespace) -> None:
-    from .bench import bench_finetune, format_finetune
-    from .output import check_file, write_json
-
-    if args.json is not None:
-        check_file(args.json)
-    result = bench_finetune(
-        args.data,
-        args.split,
-        sets=_names(args.sets),
-        model=args.model,
-        minutes=args.minutes,
-        seed=args.seed,
-        device=args.device,
-    )
-    print(format_finetune(result))
-    if args.json is not None:
-        write_json(args.json, result)
-
-
-def _bench_dem(args: argparse.Namespace) -> None:
-    from .bench import bench_dem, format_dem_table
-    from .output import check_file, write_json
-
-    if args.json is not None:
-        check_file(args.json)
-    models = _names(args.models) or []
-    result = bench_dem(args.data, args.split, models=models, sets=_names(args.sets), seed=args.seed)
-    print(format_dem_table(result))
-    if args.json is not None:
-        write_json(args.json, result)
-
-
-def _bench_superres(args: argparse.Namespace) -> None:
-    from .bench import bench_superres, format_tables
-    from .output import check_file, write_json
-
-    if args.json is not None:
-        check_file(args.json)
-    factors = _names(args.factors)
-    if factors is not None and any(f not in ("2", "3", "4") for f in factors):
-        raise CraterlabError(f"--factors is {args.factors!r}; wanted some of 2, 3 and 4, for example --factors 2,4")
-    result = bench_superres(
-        args.data,
-        args.split,
-        parts=_names(args.parts),
-        sets=_names(args.sets),
-        methods=_names(args.methods),
-        instruments=_names(args.instruments),
-        factors=None if factors is None else [int(f) for f in factors],
-        crop=args.crop,
-        terrains=args.terrains,
-        uncertainty=args.uncertainty,
-        model=args.model,
-        device=args.device,
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
-    )
-    print(format_tables(result))
-
-
-def _train_prior(args: argparse.Namespace) -> None:
-    from .train.prior import train_prior
-
-    try:
-        a, b, c = (int(k) for k in args.kernels.split(","))
-    except ValueError:
-        raise CraterlabError(f"--kernels is {args.kernels!r}; wanted three odd numbers such as 7,7,11") from None
-    weights = train_prior(
-        args.data,
-        args.out,
-        kind=args.kind,
-        steps=args.steps,
-        minutes=args.minutes,
-        batch=args.batch,
-        lr=args.rate,
-        kernels=(a, b, c),
-        scenes=args.scenes,
-        start=args.start,
-        seed=args.seed,
-        device=args.device,
-    )
-    print(weights)
-
-
-def _train_detect(args: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    from .train.detector import train_detector
-    from .train.recipe import read_recipe
-
-    recipe = read_recipe(args.config)
-    given = {k: getattr(args, k) for k in ("steps", "scenes", "start", "seed") if getattr(args, k) is not None}
-    if args.sets is not None:
-        given["shares"] = {name: recipe.shares.get(name, 0.05) for name in _names(args.sets) or []}
-    recipe = replace(recipe, **given)
-    print(
-        train_detector(args.data, args.out, recipe, minutes=args.minutes, unshipped=args.unshipped, device=args.device)
     )
 
 

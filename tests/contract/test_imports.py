@@ -140,7 +140,7 @@ def test_detect_stays_a_function():
     """Packages of the same name as a verb must not take its place, in whatever order they are imported."""
     run(
         "import craterlab, inspect\n"
-        "import craterlab.detect.decode, craterlab.superres, craterlab.characterize\n"
+        "import craterlab.detect.merge, craterlab.superres, craterlab.characterize\n"
         "from craterlab import detect\n"
         "from craterlab.detect import levels\n"
         "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, detect):\n"

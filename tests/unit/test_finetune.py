@@ -42,7 +42,7 @@ def quick(monkeypatch):
 
     def write(folder, index, *, seed, device):
         noise = np.random.default_rng([seed, index]).normal(100, 8, (4, 256, 256))
-        rows = np.array([[i, 128, 128, 20, 1, 0] for i in range(4)], np.float32)
+        rows = np.array([[i, 128, 128, 20, 1, 0, 1] for i in range(4)], np.float32)
         np.savez(folder / f"shard{index:05d}.npz", image=noise.astype(np.uint8), craters=rows)
 
     monkeypatch.setattr(module, "write_shard", write)

@@ -44,9 +44,9 @@ def test_bfloat16_keeps_a_faint_relief_on_a_bright_slope(openvino):
     y, x = np.mgrid[:192, :256]
     window = (3 + 0.01 * rng.normal(size=(192, 256)) + 0.05 * np.sin(x / 5) * np.sin(y / 5)).astype(np.float32)
     net = load("craternet")
-    exact = run(net, window, torch.float32)
-    quick = run(with_openvino(net, torch.bfloat16), window, torch.float32)
-    usual = run(net, window, torch.bfloat16)
+    exact = run(net, window[None], torch.float32)
+    quick = run(with_openvino(net, torch.bfloat16), window[None], torch.float32)
+    usual = run(net, window[None], torch.bfloat16)
     assert quick.shape == exact.shape
     allowed = 4 * np.abs(usual - exact).max() if quick_precision(net.device) == torch.bfloat16 else 0.5
     assert np.abs(quick - exact).max() < allowed
@@ -57,7 +57,7 @@ def test_windows_of_any_aligned_shape_run_on_one_compiled_network(openvino):
     fast = with_openvino(net, torch.float32)
     assert with_openvino(net, torch.float32).net is fast.net
     for shape in ((64, 176), (208, 48)):
-        window = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+        window = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
         np.testing.assert_allclose(run(fast, window, torch.float32), run(net, window, torch.float32), atol=1e-3)
 
 

@@ -1,0 +1,211 @@
+"""What each command of the shell does: hand its arguments to a function of the package, print what comes back."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ._version import __version__
+from .errors import CraterlabError
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def demo(args: argparse.Namespace) -> None:
+    from .demo import comparison, demo
+
+    result, found = demo(args.seed, args.out, model=args.model)
+    print(comparison(result, found))
+    print(f"written to {result.folder}")
+
+
+def run(args: argparse.Namespace) -> None:
+    from .pipeline import run
+    from .report import summary
+
+    result = run(
+        args.image,
+        args.dem,
+        body=args.body,
+        pixel_size=args.pixel_size,
+        instrument=args.instrument,
+        sun_azimuth_deg=args.sun_azimuth,
+        incidence_deg=args.incidence,
+        out=args.out,
+        system=args.system,
+        superres=not args.no_superres and args.superres,
+        threshold=args.threshold,
+        min_diameter_px=args.min_diameter_px,
+        model=args.model,
+    )
+    print(summary(result))
+    print(f"written to {result.folder}")
+
+
+def age(args: argparse.Namespace) -> None:
+    from . import dating
+    from .catalog import read_counts, read_craters
+    from .output import check_file, write_json
+    from .report import span
+
+    if args.json is not None:
+        check_file(args.json)
+    binned = args.file.suffix.lower() == ".stat"
+    craters: Any = read_counts(args.file) if binned else read_craters(args.file, body=args.body)
+    system = args.system
+    if system is None:
+        body = args.body or getattr(craters, "attrs", {}).get("body")
+        if not body and getattr(craters, "crs", None) is not None:
+            from .bodies import body_of
+
+            body = body_of(craters.crs).name
+        if not body:
+            raise CraterlabError(
+                f"{args.file.name} does not say its body; name a chronology: --system {dating.default_system('Moon')!r}"
+            )
+        system = dating.default_system(body)
+    age = dating.age(
+        craters,
+        area_km2=args.area_km2,
+        system=system,
+        range_km=tuple(args.range) if args.range else None,
+        prior=args.prior,
+    )
+    print(f"{age.text}  ({age.system}; prior {age.prior})")
+    print(f"N(1) = {age.n1_per_km2:.3e} per km2 ({age.n1_lo:.2e} to {age.n1_hi:.2e})")
+    print(f"{age.n} craters of {span(age)} on {age.area_km2:.6g} km2; range: {age.range_reason}")
+    for note in age.notes:
+        print(f"note: {note}")
+    if args.json is not None:
+        write_json(
+            args.json,
+            age.to_dict() | {"upper_limit": age.upper_limit, "file": str(args.file), "craterlab": __version__},
+        )
+
+
+def bench_detect(args: argparse.Namespace) -> None:
+    from .bench import bench_detect, format_report
+    from .output import check_file, whole_file, write_json
+
+    for file in (args.json, args.figure):
+        if file is not None:
+            check_file(file)
+    result = bench_detect(
+        args.data,
+        args.split,
+        sets=_names(args.sets),
+        model=args.model,
+        threshold=args.threshold,
+        parts=_names(args.parts),
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_report(result))
+    if args.figure is not None:
+        from .bench.detect_figure import figure
+
+        with whole_file(args.figure) as part:
+            figure(result).savefig(part, format="png", dpi=130)
+
+
+def bench_finetune(args: argparse.Namespace) -> None:
+    from .bench import bench_finetune, format_finetune
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_finetune(
+        args.data,
+        args.split,
+        sets=_names(args.sets),
+        model=args.model,
+        minutes=args.minutes,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(format_finetune(result))
+    if args.json is not None:
+        write_json(args.json, result)
+
+
+def bench_dem(args: argparse.Namespace) -> None:
+    from .bench import bench_dem, format_dem_table
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    models = _names(args.models) or []
+    result = bench_dem(args.data, args.split, models=models, sets=_names(args.sets), seed=args.seed)
+    print(format_dem_table(result))
+    if args.json is not None:
+        write_json(args.json, result)
+
+
+def bench_superres(args: argparse.Namespace) -> None:
+    from .bench import bench_superres, format_tables
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    factors = _names(args.factors)
+    if factors is not None and any(f not in ("2", "3", "4") for f in factors):
+        raise CraterlabError(f"--factors is {args.factors!r}; wanted some of 2, 3 and 4, for example --factors 2,4")
+    result = bench_superres(
+        args.data,
+        args.split,
+        parts=_names(args.parts),
+        sets=_names(args.sets),
+        methods=_names(args.methods),
+        instruments=_names(args.instruments),
+        factors=None if factors is None else [int(f) for f in factors],
+        crop=args.crop,
+        terrains=args.terrains,
+        uncertainty=args.uncertainty,
+        model=args.model,
+        device=args.device,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_tables(result))
+
+
+def train_prior(args: argparse.Namespace) -> None:
+    from .train.prior import train_prior
+
+    try:
+        a, b, c = (int(k) for k in args.kernels.split(","))
+    except ValueError:
+        raise CraterlabError(f"--kernels is {args.kernels!r}; wanted three odd numbers such as 7,7,11") from None
+    weights = train_prior(
+        args.data,
+        args.out,
+        kind=args.kind,
+        steps=args.steps,
+        minutes=args.minutes,
+        batch=args.batch,
+        lr=args.rate,
+        kernels=(a, b, c),
+        scenes=args.scenes,
+        start=args.start,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(weights)
+
+
+def train_detect(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from .train.detector import train_detector
+    from .train.recipe import read_recipe
+
+    recipe = read_recipe(args.config)
+    given = {k: getattr(args, k) for k in ("steps", "scenes", "start", "seed") if getattr(args, k) is not None}
+    if args.sets is not None:
+        given["shares"] = {name: recipe.shares.get(name, 0.05) for name in _names(args.sets) or []}
+    recipe = replace(recipe, **given)
+    print(
+        train_detector(args.data, args.out, recipe, minutes=args.minutes, unshipped=args.unshipped, device=args.device)
+    )
