@@ -89,8 +89,9 @@ def finetune(
     """
     start = load(model, pick_device(device))
     kind = str(start.metadata["architecture"])
-    if kind not in TRAINABLE:
-        raise CraterlabError(f"{start.name} is a {kind!r}, which has no trainer; trainable: {', '.join(TRAINABLE)}")
+    able = [name for name, how in TRAINABLE.items() if how.batch is make_batch]
+    if kind not in able:
+        raise CraterlabError(f"{start.name} is a {kind!r}, which cannot be adapted; what can: {', '.join(able)}")
     if not minutes > 0:
         raise CraterlabError(f"minutes is {minutes}; wanted more than 0")
     target = Path(out) if out is not None else Path(f"{start.name}-finetuned.safetensors")
@@ -99,9 +100,9 @@ def finetune(
     from ..output import check_file
 
     check_file(target)
-    end = time.monotonic() + 60 * minutes
+    began = time.monotonic()
     parts = [corrected_part(start, *each) for each in zip(*_lists(scenes, craters, within), strict=True)]
-    net, steps = _tune(start, kind, parts, end, seed, progress is not False)
+    net, steps = _tune(start, kind, parts, began, 60 * minutes, seed, progress is not False)
     _write(target, net, start, parts, steps, seed)
     return target
 
@@ -125,9 +126,9 @@ def _lists(scenes: Any, craters: Any, within: Any) -> tuple[list[Any], list[Any]
 
 
 def _tune(
-    start: Model, kind: str, parts: list[Corrected], end: float, seed: int, progress: bool
+    start: Model, kind: str, parts: list[Corrected], began: float, seconds: float, seed: int, progress: bool
 ) -> tuple[torch.nn.Module, int]:
-    """The tuned and blended network, and the steps that it took until `end` (of the monotonic clock)."""
+    """The tuned and blended network, and the steps that it took in `seconds` since `began` (of the monotonic clock)."""
     from ..progress import progress_bar
 
     how, device = TRAINABLE[kind], start.device
@@ -140,6 +141,8 @@ def _tune(
             # `superres` says that a noisy scene is noisy, which is no news of a simulated one.
             warnings.simplefilter("ignore", UserWarning)
             for index in SHARDS:
+                if index != SHARDS[0] and time.monotonic() > began + seconds / 4:
+                    break  # little time: rather more steps than more scenes
                 write_shard(Path(folder), index, seed=seed, device=str(device))
         shards = Shards(Path(folder))
         shards.refresh()
@@ -160,7 +163,7 @@ def _tune(
             value.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimiser.step()
-            if time.monotonic() > end:
+            if time.monotonic() > began + seconds:
                 break
     with torch.no_grad():
         for tuned, first in zip(net.parameters(), start.net.parameters(), strict=True):

@@ -203,9 +203,9 @@ def test_wrong_input_says_what_is_wanted(scenes, craters, options, message, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_without_a_trainer_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "TRAINABLE", {"abacus": None})
-    with pytest.raises(cl.CraterlabError, match="no trainer; trainable: abacus"):
+def test_a_model_that_cannot_be_adapted_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "TRAINABLE", {"abacus": module.TRAINABLE["craternet"]})
+    with pytest.raises(cl.CraterlabError, match="cannot be adapted; what can: abacus"):
         cl.finetune("craternet", IMAGE, TABLE, out=tmp_path / "a.safetensors")
 
 
