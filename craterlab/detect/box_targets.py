@@ -77,12 +77,13 @@ def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tu
     ----------
     output : tensor (n, 5 stacks, rows, columns)
     target, weight : tensor (n, 5, rows, columns), (n, rows, columns)
-        From ``encode``.
+        From ``encode``; offsets and sizes that are NaN are not known and teach nothing.
     """
-    centre = target[:, 0] == 1
+    centre, known = target[:, 0] == 1, target[:, 1].isfinite()
+    target = target.nan_to_num()
     count = centre.sum().clamp_min(1)
     stacks = output.float().split(MAPS, 1)
     key = sum((focal(o[:, 0], target[:, 0]) * weight).sum() for o in stacks) / count / len(stacks)
-    error = sum((o - target).abs() for o in stacks) * centre[:, None] / count / len(stacks)
+    error = sum((o - target).abs() for o in stacks) * (centre & known)[:, None] / count / len(stacks)
     offset, size = error[:, 1:3].sum(), error[:, 3:].sum()
     return key + 0.1 * size + offset, {"focal": key.item(), "offset": offset.item(), "size": size.item()}

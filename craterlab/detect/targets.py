@@ -123,14 +123,18 @@ def focal(logit: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
 
 
 def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Focal loss on the heat map, L1 on offset and log radius at the centres and, less so, in the cells beside them."""
-    heat = target[:, 0]
+    """Focal loss on the heat map, L1 on offset and log radius at the centres and, less so, in the cells beside them.
+
+    Offsets and radii that are NaN in the target are not known and teach nothing.
+    """
+    heat, known = target[:, 0], target[:, 1].isfinite()
+    target = target.nan_to_num()
     centre = heat == 1
     # Each window has its own denominator: a bare plain teaches as much as a crowded one.
     per_window = (focal(output[:, 0].float(), heat) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
     key = per_window.mean()
     beside = F.max_pool2d(centre.float()[:, None], 3, 1, 1)[:, 0].bool() & ~centre
-    near = centre + heat * beside / 8  # a large crater, warm all around, counts at most twice a small one
+    near = (centre + heat * beside / 8) * known  # a large crater, warm all around, counts at most twice a small one
     share = near / near.sum().clamp_min(1)
     offset = ((output[:, 1:3].float() - target[:, 1:3]).abs().sum(1) * share).sum()
     radius = ((output[:, 3].float() - target[:, 3]).abs() * share).sum()

@@ -150,7 +150,10 @@ def make_batch(
     rng: np.random.Generator,
     encode: Callable[..., tuple[np.ndarray, np.ndarray]] = targets.encode,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images (n, 1, 256, 256), and targets and weights as `encode` makes them; `shares` by set, the rest simulated."""
+    """Images (n, 1, 256, 256), and targets and weights as `encode` makes them; `shares` by set, the rest simulated.
+
+    Where places and sizes are not measured, all maps of the target but the first are NaN.
+    """
     names = [n for n in shares if sources.get(n)]
     p = np.array([shares[n] for n in names])
     images, targets, weights = [], [], []
@@ -159,11 +162,16 @@ def make_batch(
         i = int(np.searchsorted(np.cumsum(p), u)) if len(p) else 0
         if i < len(names):
             pool = sources[names[i]]
-            image, craters = cut_window(pool[rng.integers(len(pool))], rng)
+            source = pool[rng.integers(len(pool))]
+            measured = source.measured
+            image, craters = cut_window(source, rng)
         else:
+            measured = True
             image, craters = shards.draw(rng)
         image, craters = augment(image, craters, rng)
         t, w = encode(craters[:, 0], craters[:, 1], craters[:, 2], craters[:, 3] > 0, (WINDOW, WINDOW))
+        if not measured:
+            t[1:] = np.nan
         images.append(image[None])
         targets.append(t)
         weights.append(w)

@@ -104,6 +104,22 @@ def test_windows_keep_craters_on_their_pixels():
     assert checked > 100
 
 
+def test_labels_that_measure_nothing_teach_only_where_craters_are(out):
+    from craterlab.detect import box_targets, targets
+
+    source = Source(np.zeros((300, 300), np.float32), np.array([[150.0, 150.0, 20.0, 0.0]]), (1.0, 1.0), measured=False)
+    for how in (targets, box_targets):
+        _, target, weight = make_batch(
+            Shards(out / "scenes"), {"nac": [source]}, {"nac": 1.0}, 1, np.random.default_rng(1), how.encode
+        )
+        assert (target[:, 0] == 1).any() and target[:, 1:].isnan().all()
+        guess = torch.zeros_like(target)
+        first, other = (how.loss(guess + size, target, weight)[1] for size in (0.0, 0.5))
+        assert np.isfinite(list(first.values())).all()
+        # Offsets and sizes of the guess cost nothing.
+        assert all(v == 0 for k, v in (first | other).items() if k != "focal")
+
+
 def test_batches_have_the_shapes_the_network_wants(out):
     shards = Shards(out / "scenes")
     assert shards.refresh() == 1
@@ -124,6 +140,7 @@ def test_shards_are_made_once(tmp_path):
 def test_real_sets_hold_out_what_calibrates(data):
     fit, held = load_set("nac", data, "fit"), load_set("nac", data, "calibrate")
     assert len(fit) == 8 and len(held) == 2
+    assert not any(s.measured for s in fit) and all(s.measured for s in load_set("mc11e", data, "fit"))
     mars = load_set("mc11e", data, "calibrate")
     assert {(s.sharp, s.image.shape) for s in mars} == {(False, (2000, 500)), (True, (4000, 1000))}
 
