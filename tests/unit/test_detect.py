@@ -100,8 +100,9 @@ def test_fresh_craters_are_found_where_they_are(simulated):
     found = cl.detect(image)
     truth = truth[truth.x_px < 288].assign(ignore=lambda t: t.visibility * (1 - t.erosion) < 0.3)
     s = cl.match.scores(found, truth, min_diameter_px=10, shape=image.shape)
-    assert s.tp > 10 and s.recall > 0.75 and s.precision > 0.75
-    assert s.centre_error < 0.12 and s.diameter_error < 0.1
+    # The default threshold balances the count on real images, not recall with precision on this one.
+    assert s.tp > 10 and s.f1 > 0.8
+    assert s.centre_error < 0.08 and s.diameter_error < 0.06
 
 
 @given(tile=st.integers(16, 300), halo=st.integers(0, 260))
