@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ._version import __version__
@@ -112,35 +114,43 @@ def bench_detect(args: argparse.Namespace) -> None:
 
 def bench_finetune(args: argparse.Namespace) -> None:
     from .bench import bench_finetune, format_finetune
-    from .output import check_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
-    result = bench_finetune(
-        args.data,
-        args.split,
-        sets=_names(args.sets),
-        model=args.model,
-        minutes=args.minutes,
-        seed=args.seed,
-        device=args.device,
-    )
-    print(format_finetune(result))
-    if args.json is not None:
-        write_json(args.json, result)
+    def measure() -> dict[str, Any]:
+        return bench_finetune(
+            args.data,
+            args.split,
+            sets=_names(args.sets),
+            model=args.model,
+            minutes=args.minutes,
+            seed=args.seed,
+            device=args.device,
+        )
+
+    _shown_and_kept(measure, format_finetune, args.json)
 
 
 def bench_dem(args: argparse.Namespace) -> None:
     from .bench import bench_dem, format_dem_table
+
+    def measure() -> dict[str, Any]:
+        models = _names(args.models) or []
+        return bench_dem(args.data, args.split, models=models, sets=_names(args.sets), seed=args.seed)
+
+    _shown_and_kept(measure, format_dem_table, args.json)
+
+
+def _shown_and_kept(
+    measure: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], str], file: Path | None
+) -> None:
+    """Measure, print, and write to a file that was tried before the work."""
     from .output import check_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
-    models = _names(args.models) or []
-    result = bench_dem(args.data, args.split, models=models, sets=_names(args.sets), seed=args.seed)
-    print(format_dem_table(result))
-    if args.json is not None:
-        write_json(args.json, result)
+    if file is not None:
+        check_file(file)
+    result = measure()
+    print(show(result))
+    if file is not None:
+        write_json(file, result)
 
 
 def bench_superres(args: argparse.Namespace) -> None:

@@ -10,10 +10,11 @@ import pandas as pd
 import xarray as xr
 
 from ..train.degrade import Damage
+from .detect_metrics import MIN_DIAMETER_PX
 from .sets import sets_in
+from .superres_report import markdown_table
 
-MIN_DIAMETER_PX = 10  # of the circles that count on gld100
-MIN_DIAMETER_M = 2500.0  # and on wac_dem, whose DEM shows no smaller ones
+MIN_DIAMETER_M = 2500.0  # of the circles that count on wac_dem, whose DEM shows no smaller ones
 SPAN = 512  # rows of GLD100 (474 m) in a tile of 256 px: all craters of 5 km and more, 5.3 px, are labelled there
 # What image and DEM have lost: blur (px), noise (image: of its robust standard deviation; DEM: px), share without data.
 DAMAGE = {
@@ -238,26 +239,23 @@ def _interval(values: np.ndarray) -> list[float]:
 
 def format_dem_table(result: dict[str, Any]) -> str:
     """The result as Markdown tables, one a set."""
+    kinds = [(kind, k) for kind, keys in (("mask", _MASK), ("circles", _CIRCLES)) for k in keys]
+    head = (
+        "model",
+        *(f"{kind.removesuffix('s')} {k}" for kind, k in kinds),
+        "mask F1 - first's",
+        "circle F1 - first's",
+    )
     blocks = []
     for name, scene in result["scenes"].items():
-        head = (
-            "model",
-            *(f"mask {k}" for k in _MASK),
-            *(f"circle {k}" for k in _CIRCLES),
-            "mask F1 - first's",
-            "circle F1 - first's",
-        )
-        lines = [
-            f"{name}, {result['split']}: {scene['images']} images, {scene['labels']} labels",
-            "",
-            "| " + " | ".join(head) + " |",
-            "|" + "---|" * len(head),
-        ]
+        lines = []
         for model, row in scene["models"].items():
-            cells = [_cell(row[kind], k) for kind, keys in (("mask", _MASK), ("circles", _CIRCLES)) for k in keys]
-            gaps = [_cell(row[kind], "against_first") for kind in ("mask", "circles")]
-            lines.append(f"| {Path(model).stem} | " + " | ".join(cells + gaps) + " |")
-        blocks.append("\n".join(lines))
+            cells = [_cell(row[kind], k) for kind, k in kinds]
+            lines.append(
+                [Path(model).stem, *cells, *(_cell(row[kind], "against_first") for kind in ("mask", "circles"))]
+            )
+        title = f"{name}, {result['split']}: {scene['images']} images, {scene['labels']} labels"
+        blocks.append(f"{title}\n\n{markdown_table(head, lines)}")
     return "\n\n".join(blocks)
 
 

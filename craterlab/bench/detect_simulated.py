@@ -8,9 +8,10 @@ import numpy as np
 
 from ..progress import progress_bar
 from ..simulate import render
+from ..train.evidence import labels_to_see
 from .detect_metrics import MIN_DIAMETER_PX, errors, row
 from .detect_outcomes import Outcomes, counted, outcomes
-from .detect_sweeps import Detector, labels_to_see
+from .detect_sweeps import Detector
 
 SCENES, SIZE = 32, 384
 _BATCH = 8

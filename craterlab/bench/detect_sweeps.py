@@ -13,11 +13,11 @@ import torch
 from ..instruments import instrument, instruments
 from ..progress import progress_bar
 from ..simulate.craters import Canvas, carve
-from ..simulate.photometry import lit_fraction, reflectance
+from ..simulate.photometry import radiance
 from ..simulate.population import Law, draw_population
 from ..simulate.sensor import observe
 from ..simulate.terrain import spectral_field
-from ..train.batches import HARDLY, SEEN
+from ..train.evidence import labels_to_see
 from .detect_metrics import MIN_DIAMETER_PX, errors
 from .detect_outcomes import counted, outcomes
 
@@ -50,17 +50,6 @@ class Ground:
     truth: list[pd.DataFrame]
 
 
-def labels_to_see(craters: pd.DataFrame) -> pd.DataFrame:
-    """Labels of simulated craters: x_px, y_px, diameter_px, ignore.
-
-    As in training, `visibility` times what erosion has left of the depth decides: those of less than 0.05 are none,
-    those below 0.16 are ignored.
-    """
-    left = craters.visibility * (1 - craters.erosion)
-    labels = craters[["x_px", "y_px", "diameter_px"]].assign(ignore=left < SEEN)
-    return labels[left > HARDLY].reset_index(drop=True)
-
-
 def grounds(n: int = TERRAINS, size: int = SIZE, seed: int = _SEED) -> Ground:
     """Moderately cratered lunar terrains of 10 m pixels; the same seed gives the same ground on one machine."""
     rng = np.random.default_rng(seed)
@@ -84,10 +73,9 @@ def lit(ground: Ground, azimuth_deg: float, incidence_deg: float) -> torch.Tenso
     """
     n = len(ground.truth)
     azimuth, incidence = (torch.full((n,), float(v)) for v in (azimuth_deg, incidence_deg))
-    shade = reflectance(ground.height, azimuth, incidence, [_LAW] * n)
-    light = shade * lit_fraction(ground.height, azimuth, incidence) + 0.04 * shade.mean((1, 2), keepdim=True)
+    light = radiance(ground.height, ground.albedo, azimuth, incidence, [_LAW] * n, torch.full((n,), 0.04))
     inner = slice(ground.margin, ground.margin + ground.size * _OVERSAMPLE)
-    return (light * ground.albedo.clamp_min(0.2))[:, inner, inner]
+    return light[:, inner, inner]
 
 
 def seen(light: torch.Tensor, camera: str, *, haze: float = 0.0, stretch: float = _PLAIN) -> np.ndarray:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..match import Scores, pool, scores
+from .detect_metrics import MIN_DIAMETER_PX
 from .sets import labelled_images, sets_in
+from .superres_report import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-MIN_DIAMETER_PX = 10
 TEACH = 400  # craters that a user may be asked to correct: left halves are taken until they hold as many
 SENSORS = ("hrsc", "lro_equator")  # never trained on
 KEPT = ("nac", "mc11e")  # what the shipped detector learned from
@@ -151,17 +152,15 @@ def _figures(images: list[Any], model: str | Path, device: str | None) -> dict[s
 
 def format_finetune(result: dict[str, Any]) -> str:
     """The result as a Markdown table."""
-    lines = [
-        "| adapted to | craters taught | seconds | measured on | F1 before | F1 after | precision | recall |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("adapted to", "craters taught", "seconds", "measured on", "F1 before", "F1 after", "precision", "recall")
+    lines = []
     for name, row in result["sets"].items():
         for what in [k for k in row if isinstance(row[k], dict)]:
             b, a = row[what]["before"], row[what]["after"]
             cells = (
-                f"`{name}`", row["taught"], f"{row['seconds']:.0f}", what.replace("_", " "), f"{b['f1']:.3f}",
+                f"`{name}`", str(row["taught"]), f"{row['seconds']:.0f}", what.replace("_", " "), f"{b['f1']:.3f}",
                 f"{a['f1']:.3f}", f"{b['precision']:.3f} to {a['precision']:.3f}",
                 f"{b['recall']:.3f} to {a['recall']:.3f}",
             )  # fmt: skip
-            lines.append("| " + " | ".join(str(c) for c in cells) + " |")
-    return "\n".join(lines)
+            lines.append(cells)
+    return markdown_table(head, lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -44,14 +44,17 @@ def data_window(read: Reader, shape: tuple[int, int]) -> Window:
     rows, cols = shape
     by_row = lambda a, b: read((a, b, 0, cols))  # noqa: E731
     by_column = lambda a, b: read((0, rows, a, b)).T  # noqa: E731
-    # A few rows tell that there is no frame at the sides; whole columns of a large file are slow to read.
-    probes = np.concatenate([read((r, r + 1, 0, cols)) for r in np.linspace(0, rows - 1, _PROBES).astype(int)])
-    sides = ((probes[:, 0] == 0).all(), (probes[:, -1] == 0).all())
+    down, across = (np.linspace(0, n - 1, _PROBES).astype(int) for n in shape)
+
+    def black(at_rows: Iterable[int], at_columns: Iterable[int]) -> bool:
+        """Whether single pixels allow for a frame: mostly the first one does not, and no line has to be read."""
+        return all(read((r, r + 1, c, c + 1)) == 0 for r in at_rows for c in at_columns)
+
     window = (
-        _zero_lines(by_row, rows, False),
-        rows - _zero_lines(by_row, rows, True),
-        _zero_lines(by_column, cols, False) if sides[0] else 0,
-        cols - (_zero_lines(by_column, cols, True) if sides[1] else 0),
+        _zero_lines(by_row, rows, False) if black([0], across) else 0,
+        rows - (_zero_lines(by_row, rows, True) if black([rows - 1], across) else 0),
+        _zero_lines(by_column, cols, False) if black(down, [0]) else 0,
+        cols - (_zero_lines(by_column, cols, True) if black(down, [cols - 1]) else 0),
     )
     if window[1] - window[0] < _LEAST_LEFT * rows or window[3] - window[2] < _LEAST_LEFT * cols:
         return (0, rows, 0, cols)

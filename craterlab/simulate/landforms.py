@@ -48,7 +48,7 @@ def _mounds(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Genera
     for _ in range(rng.integers(1, 14)):
         width = 6 * (size / 18) ** (rng.uniform() ** 1.5)
         height = width * rng.uniform(0.04, 0.18)
-        _stamp(canvas.height, canvas.margin, i, size, scale, rng, width, height, rng.uniform(0.45, 1.0))
+        _stamp(canvas.height[i], canvas.margin, size, scale, rng, width, height * scale, rng.uniform(0.45, 1.0))
 
 
 def _troughs(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Generator) -> None:
@@ -56,7 +56,7 @@ def _troughs(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Gener
     for _ in range(rng.integers(1, 6)):
         width = 10 * (size / 25) ** rng.uniform()
         depth = -width * rng.uniform(0.03, 0.12)
-        _stamp(canvas.height, canvas.margin, i, size, scale, rng, width, depth, rng.uniform(0.12, 0.4))
+        _stamp(canvas.height[i], canvas.margin, size, scale, rng, width, depth * scale, rng.uniform(0.12, 0.4))
 
 
 def _boulders(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Generator) -> None:
@@ -64,30 +64,26 @@ def _boulders(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Gene
     spread = size * np.exp(rng.uniform(np.log(0.1), np.log(1.0)))
     centre = rng.uniform(0, size, 2)
     for _ in range(int(np.exp(rng.uniform(np.log(5), np.log(150))))):
-        width = 2 * (1 - rng.uniform(0, 0.98)) ** (-1 / 2.8)
+        width = min(2 * (1 - rng.uniform(0, 0.98)) ** (-1 / 2.8), 8)
         at = centre + rng.normal(0, spread, 2)
-        _stamp(
-            canvas.height, canvas.margin, i, size, scale, rng, min(width, 8), min(width, 8) * rng.uniform(0.25, 0.6),
-            rng.uniform(0.6, 1.0), at=at, sharp=2.5,
-        )  # fmt: skip
+        height = width * rng.uniform(0.25, 0.6)
+        oval = rng.uniform(0.6, 1.0)
+        _stamp(canvas.height[i], canvas.margin, size, scale, rng, width, height * scale, oval, at=at, sharp=2.5)
 
 
 def _patches(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Generator) -> None:
     """Soft dark or bright marks without relief."""
     for _ in range(rng.integers(1, 8)):
         width = 6 * (size / 15) ** rng.uniform()
-        _stamp(
-            canvas.albedo, canvas.margin, i, size, 1.0, rng, width, rng.choice((-1, 1)) * rng.uniform(0.05, 0.35),
-            rng.uniform(0.3, 1.0), scale_xy=scale,
-        )  # fmt: skip
+        contrast = rng.choice((-1, 1)) * rng.uniform(0.05, 0.35)
+        _stamp(canvas.albedo[i], canvas.margin, size, scale, rng, width, contrast, rng.uniform(0.3, 1.0))
 
 
 def _stamp(
     field: torch.Tensor,
     margin: int,
-    i: int,
     size: int,
-    scale: float,
+    scale: int,
     rng: np.random.Generator,
     width: float,
     amount: float,
@@ -95,16 +91,14 @@ def _stamp(
     *,
     at: np.ndarray | None = None,
     sharp: float | None = None,
-    scale_xy: int | None = None,
 ) -> None:
-    """Add one oval form of `width` (major axis) and height `amount`, both in scene pixels.
+    """Add one oval form of `width` (major axis, scene pixels) and height `amount`, in the field's unit.
 
     Its section is 1 - rho**sharp with a smooth foot: 1 a cone, 2 a dome, 8 a mesa.
     """
-    zoom = int(scale if scale_xy is None else scale_xy)
-    x, y = (rng.uniform(0, size, 2) if at is None else at) * zoom + margin
-    half = int(width * zoom * 0.7) + 2
-    rows, cols = field.shape[1:]
+    x, y = (rng.uniform(0, size, 2) if at is None else at) * scale + margin
+    half = int(width * scale * 0.7) + 2
+    rows, cols = field.shape
     r0, r1, c0, c1 = max(int(y) - half, 0), min(int(y) + half, rows), max(int(x) - half, 0), min(int(x) + half, cols)
     if r0 >= r1 or c0 >= c1:
         return
@@ -112,8 +106,8 @@ def _stamp(
     dy = torch.arange(r0, r1, device=device)[:, None] + 0.5 - y
     dx = torch.arange(c0, c1, device=device)[None] + 0.5 - x
     turn, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi, 2)
-    a = (dx * np.cos(turn) + dy * np.sin(turn)) / (width * zoom / 2)
-    b = (dy * np.cos(turn) - dx * np.sin(turn)) / (width * zoom / 2 * axis_ratio)
+    a = (dx * np.cos(turn) + dy * np.sin(turn)) / (width * scale / 2)
+    b = (dy * np.cos(turn) - dx * np.sin(turn)) / (width * scale / 2 * axis_ratio)
     theta = torch.atan2(b, a)
     wobble = (
         1
@@ -122,7 +116,7 @@ def _stamp(
     )
     rho = torch.sqrt(a**2 + b**2) / wobble
     power = sharp or float(rng.choice((1.2, 2.0, 2.0, 4.0, 8.0)))
-    field[i, r0:r1, c0:c1] += amount * scale * (1 - rho.clamp(0, 1) ** power) * (1.15 - rho).div(0.3).clamp(0, 1)
+    field[r0:r1, c0:c1] += amount * (1 - rho.clamp(0, 1) ** power) * (1.15 - rho).div(0.3).clamp(0, 1)
 
 
 def _across(canvas: Canvas, i: int, size: int, scale: int, rng: np.random.Generator) -> torch.Tensor:

@@ -116,3 +116,31 @@ def lit_fraction(h: torch.Tensor, azimuth_deg: torch.Tensor, incidence_deg: torc
     depth = F.pad((horizon - ray[:, :, 1:]) / tan_elevation[:, None, None], (1, 0), value=-1.0)
     lit = (0.5 - 2 * depth).clamp(0, 1)
     return _rotate(lit, cos, -sin, (rows, cols), "bilinear")
+
+
+def radiance(
+    h: torch.Tensor,
+    albedo: torch.Tensor,
+    azimuth_deg: torch.Tensor,
+    incidence_deg: torch.Tensor,
+    law: list[str],
+    ambient: torch.Tensor,
+) -> torch.Tensor:
+    """Brightness of the ground with cast shadows, before any camera.
+
+    Parameters
+    ----------
+    h, albedo : tensor (n, rows, columns)
+        Heights in pixels, and albedo (1 is the mean; at least 0.2 is taken).
+    azimuth_deg, incidence_deg, law
+        As for ``reflectance``.
+    ambient : tensor (n,)
+        Sky light and interreflection, over the mean reflectance.
+
+    Returns
+    -------
+    tensor (n, rows, columns)
+    """
+    shade = reflectance(h, azimuth_deg, incidence_deg, law)
+    lit = lit_fraction(h, azimuth_deg, incidence_deg)
+    return (shade * lit + ambient[:, None, None] * shade.mean((1, 2), keepdim=True)) * albedo.clamp_min(0.2)

@@ -11,7 +11,7 @@ import torch
 
 from .craters import Canvas, carve
 from .landforms import OLD, YOUNG, add_landforms
-from .photometry import LAWS, lit_fraction, reflectance
+from .photometry import LAWS, radiance
 from .population import Law, draw_population
 from .sensor import observe
 from .terrain import spectral_field
@@ -129,13 +129,10 @@ def render(
 
     h = canvas.height
     az, inc = tensor(azimuth), tensor(incidence)
-    lit = lit_fraction(h, az, inc)
-    ambient = tensor(rng.uniform(0.0, 0.12, n))[:, None, None]  # sky light and interreflection
-    shade = reflectance(h, az, inc, laws)
-    radiance = (shade * lit + ambient * shade.mean((1, 2), keepdim=True)) * canvas.albedo.clamp_min(0.2)
+    light = radiance(h, canvas.albedo, az, inc, laws, tensor(rng.uniform(0.0, 0.12, n)))
     inner = slice(margin, margin + size * oversample)
     image = observe(
-        radiance[:, inner, inner],
+        light[:, inner, inner],
         oversample=oversample,
         psf_sigma=tensor(rng.uniform(0.3, 1.0, n)),
         noise=tensor(noise * np.exp(rng.uniform(np.log(0.002), np.log(0.05), (n, 2)))),

@@ -12,13 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from ..detect import targets
 from ..normalise import normalise, robust_range
+from .evidence import judged
 from .sets import Source
 
 WINDOW = 256
-# Simulated craters this faint (share of fresh relief left to see) are positives, ignored, or background.
-SEEN, HARDLY = 0.16, 0.05
-# Below this shading correlation a crater is lost in noise, rough ground or shadow: it counts neither way.
-SHOWN = 0.25
 
 
 class Shards:
@@ -26,7 +23,7 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.loaded: dict[Path, tuple[np.ndarray, ...]] = {}
+        self.loaded: dict[Path, dict[str, np.ndarray]] = {}
         self.paths: list[Path] = []
 
     def refresh(self) -> int:
@@ -34,20 +31,20 @@ class Shards:
         self.paths = sorted(p for p in self.folder.glob("shard?????.npz"))
         return len(self.paths)
 
-    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A random scene (rows, columns) and its craters (m, 4): x_px, y_px, diameter_px, ignore."""
+    def draw(self, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """A random scene: its maps (rows, columns) by name, `image` normalised, and its craters (m, 4): x_px, y_px,
+        diameter_px, ignore."""
         path = self.paths[rng.integers(len(self.paths))]
         if path not in self.loaded:
             with np.load(path) as f:
-                self.loaded[path] = (f["image"], f["craters"])
-        images, craters = self.loaded[path]
-        i = int(rng.integers(len(images)))
-        c = craters[craters[:, 0] == i]
-        left = c[:, 4] * (1 - c[:, 5])
-        seen = left > HARDLY
-        image = images[i].astype(np.float32)
-        image = normalise(image, *robust_range(image))
-        return image, np.column_stack([c[seen, 1:4], (left[seen] < SEEN) | (c[seen, 6] < SHOWN)])
+                self.loaded[path] = dict(f)
+        shard = self.loaded[path]
+        i = int(rng.integers(len(shard["image"])))
+        maps = {name: a[i].astype(np.float32) for name, a in shard.items() if name != "craters"}
+        maps["image"] = normalise(maps["image"], *robust_range(maps["image"]))
+        c = shard["craters"][shard["craters"][:, 0] == i]
+        label, ignore = judged(c[:, 4], c[:, 5], c[:, 6] if c.shape[1] > 6 else None)
+        return maps, np.column_stack([c[:, 1:4], ignore])[label]
 
 
 def relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> np.ndarray:
@@ -167,7 +164,8 @@ def make_batch(
             image, craters = cut_window(source, rng)
         else:
             measured = True
-            image, craters = shards.draw(rng)
+            maps, craters = shards.draw(rng)
+            image = maps["image"]
         image, craters = augment(image, craters, rng)
         t, w = encode(craters[:, 0], craters[:, 1], craters[:, 2], craters[:, 3] > 0, (WINDOW, WINDOW))
         if not measured:

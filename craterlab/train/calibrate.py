@@ -24,8 +24,7 @@ from ..inference import pick_device, quick_precision
 from ..match import match, pool, scores
 from ..nn.zoo import Model, load
 from ..scene import as_scene
-from .batches import HARDLY, SEEN, SHOWN
-from .evidence import shading_correlation
+from .evidence import labels_to_see, shading_correlation
 from .sets import load_set
 from .simulated import sharpened
 from .size_errors import error_model, size_bias
@@ -68,11 +67,9 @@ def labelled_images(data: Path | None, sets: list[str], seed: int) -> list[tuple
     for landforms in (False, True):
         r = render(_SCENES // 2, _SIZE, seed=seed + 77_777 + landforms, oversample=2, landforms=landforms)
         for image, t, azimuth in zip(r.image.numpy(), r.truth, r.sun_azimuth_deg, strict=True):
-            left = (t.visibility * (1 - t.erosion)).to_numpy()
             x, y, d = (t[c].to_numpy() for c in ("x_px", "y_px", "diameter_px"))
             shown = shading_correlation(image, x, y, d, float(azimuth))
-            t = t[["x_px", "y_px", "diameter_px"]].assign(ignore=(left < SEEN) | (shown < SHOWN))
-            out.append((SIMULATED, image, t[left > HARDLY]))
+            out.append((SIMULATED, image, labels_to_see(t, shown)))
     for _, image, t in list(out[::6]):
         twice = t.assign(x_px=t.x_px * 2, y_px=t.y_px * 2, diameter_px=t.diameter_px * 2)
         out.append((SIMULATED + ", sharpened", sharpened(image), twice))
@@ -127,7 +124,6 @@ def calibrate(
     """
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
-    from scipy.optimize import minimize
 
     model = load(weights, pick_device(device))
     metadata = {k: v for k, v in model.metadata.items() if k not in ("calibration", "size_bias", "errors")}
@@ -138,26 +134,47 @@ def calibrate(
         precision = quick_precision(model.device)
         raw = raw_circles(scene["image"], grid_of(scene), model, precision, 6, dem=scene.get("dem"))
         items.append(Labelled(group, raw, truth, scene))
-    result: dict = {}
+    result = _sizes(items, neutral)
+    result["calibration"] = _scores(items, neutral)
+
+    fitted = replace(neutral, metadata={**metadata, **result})
+    threshold, f1 = _balanced([(_table(i, fitted), i) for i in items])
+    result["threshold"] = round(threshold, 3)
+    result["held_out"] = {k: round(v, 3) for k, v in f1.items()}
+
+    with safe_open(weights, "pt") as f:
+        metadata = f.metadata()
+    metadata |= {k: json.dumps(v) for k, v in result.items()}
+    part = weights.with_suffix(".part")
+    save_file(load_file(weights), part, metadata=metadata)
+    part.replace(weights)
+    return result
+
+
+def _sizes(items: list[Labelled], neutral: Model) -> dict[str, Any]:
+    """`size_bias`, from which the circles of `items` are freed in place, and the `errors` that are left."""
     found, truth = _simulated_pairs(items, neutral)
     seen = found.level_diameter_px.to_numpy()
-    bias = size_bias(seen, np.log(truth.diameter_px.to_numpy() / found.diameter_px.to_numpy()))
-    if bias:
+    result: dict[str, Any] = {}
+    if bias := size_bias(seen, np.log(truth.diameter_px.to_numpy() / found.diameter_px.to_numpy())):
         result["size_bias"] = bias
-        unbiased = replace(model, metadata={**metadata, **result})
+        unbiased = replace(neutral, metadata={**neutral.metadata, **result})
         for item in items:
             item.raw["diameter_px"] = item.raw["diameter_px"] * size_factor(item.raw["level_diameter_px"], unbiased)
         found["diameter_px"] *= size_factor(seen, unbiased)
-    level = found.diameter_px.to_numpy() / seen
-    off = found[["x_px", "y_px", "diameter_px"]].to_numpy() - truth[["x_px", "y_px", "diameter_px"]].to_numpy()
-    off = off / level[:, None]
+    columns, level = ["x_px", "y_px", "diameter_px"], found.diameter_px.to_numpy() / seen
+    off = (found[columns].to_numpy() - truth[columns].to_numpy()) / level[:, None]
     logit = found.logit.to_numpy()
     result["errors"] = {
         "position": error_model(seen, logit, off[:, :2]),
         "diameter": error_model(seen, logit, off[:, 2]),
     }
+    return result
 
-    groups = sorted({i.group for i in items})
+
+def _scores(items: list[Labelled], neutral: Model) -> list[float]:
+    """Weights of ``detect.calibration_features`` that make the scores of `items` probabilities."""
+    from scipy.optimize import minimize
 
     rows = []
     for item in items:
@@ -175,25 +192,10 @@ def calibrate(
         z = x @ w
         return float((weight * (np.logaddexp(0, z) - y * z)).sum() + 1e-4 * (w @ w))
 
-    w = minimize(cost, [0.0, 1.0, 0.0, 0.0], method="BFGS").x
-    result["calibration"] = [round(float(v), 4) for v in w]
-
-    fitted = replace(model, metadata={**model.metadata, **result})
-    tables = [(_table(i, fitted), i) for i in items]
-    threshold, f1 = _balanced(tables, groups)
-    result["threshold"] = round(threshold, 3)
-    result["held_out"] = {k: round(v, 3) for k, v in f1.items()}
-
-    with safe_open(weights, "pt") as f:
-        metadata = f.metadata()
-    metadata |= {k: json.dumps(v) for k, v in result.items()}
-    part = weights.with_suffix(".part")
-    save_file(load_file(weights), part, metadata=metadata)
-    part.replace(weights)
-    return result
+    return [round(float(v), 4) for v in minimize(cost, [0.0, 1.0, 0.0, 0.0], method="BFGS").x]
 
 
-def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) -> tuple[float, dict[str, float]]:
+def _balanced(tables: list[tuple[pd.DataFrame, Labelled]]) -> tuple[float, dict[str, float]]:
     """The threshold at which the groups together hold as many found craters as labelled ones, and each group's F1.
 
     Real images decide where there are any: what people would count is not all that a simulation holds.
@@ -201,7 +203,7 @@ def _balanced(tables: list[tuple[pd.DataFrame, Labelled]], groups: list[str]) ->
     # Matching goes in order of score, so what is matched above a threshold does not depend on what lies below it.
     pooled = {
         g: pool([scores(t, i.truth, min_diameter_px=MIN_DIAMETER_PX, shape=i.shape) for t, i in tables if i.group == g])
-        for g in groups
+        for g in sorted({i.group for _, i in tables})
     }
 
     deciding = [s for g, s in pooled.items() if not g.startswith(SIMULATED)] or list(pooled.values())

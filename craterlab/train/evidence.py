@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
+
+# Simulated craters this faint (share of fresh relief left to see) are positives, ignored, or background.
+SEEN, HARDLY = 0.16, 0.05
+# Below this shading correlation a crater is lost in noise, rough ground or shadow: it counts neither way.
+SHOWN = 0.25
+
+
+def judged(visibility: Any, erosion: Any, shown: Any = None) -> tuple[Any, Any]:
+    """Which simulated craters are labels, and which of those count neither way.
+
+    Parameters
+    ----------
+    visibility, erosion : array or Series (m,)
+        As in a truth table of ``simulate``; the product of the first and what the second leaves decides.
+    shown : array (m,), optional
+        ``shading_correlation``; with it, what the image does not show is not asked for.
+
+    Returns
+    -------
+    label, ignore : of bool, like the arguments
+    """
+    left = visibility * (1 - erosion)
+    ignore = left < SEEN if shown is None else (left < SEEN) | (shown < SHOWN)
+    return left > HARDLY, ignore
+
+
+def labels_to_see(craters: pd.DataFrame, shown: np.ndarray | None = None) -> pd.DataFrame:
+    """Labels of the craters of a simulated scene as ``judged``: x_px, y_px, diameter_px, ignore."""
+    label, ignore = judged(craters.visibility, craters.erosion, shown)
+    return craters[["x_px", "y_px", "diameter_px"]].assign(ignore=ignore)[label].reset_index(drop=True)
 
 
 def shading_correlation(

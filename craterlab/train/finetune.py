@@ -197,7 +197,7 @@ def _write(path: Path, net: torch.nn.Module, start: Model, parts: list[Corrected
     from safetensors.torch import save_file
 
     from .._version import __version__
-    from ..output import writing
+    from ..output import whole_file
 
     record = {
         "start": start.name,
@@ -210,11 +210,6 @@ def _write(path: Path, net: torch.nn.Module, start: Model, parts: list[Corrected
     }
     # The sets that it learned from before stay named there.
     metadata = {k: v if isinstance(v, str) else json.dumps(v) for k, v in start.metadata.items()}
-    part = path.with_name(f".{path.name}.part")
-    with writing(path):
-        save_file(
-            {k: v.cpu().contiguous() for k, v in net.state_dict().items()},
-            part,
-            metadata=metadata | {"finetuned": json.dumps(record)},
-        )
-        part.replace(path)
+    state = {k: v.cpu().contiguous() for k, v in net.state_dict().items()}
+    with whole_file(path) as part:
+        save_file(state, part, metadata=metadata | {"finetuned": json.dumps(record)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,12 @@ import xarray as xr
 
 from ..errors import CraterlabError
 from ..normalise import normalise, robust_range
-from .batches import HARDLY, SEEN, WINDOW, Shards, crop, relight, turned
+from .batches import WINDOW, Shards, crop, relight, turned
+from .calibrate import SIMULATED
 from .degrade import Damage, degrade_dem, degrade_image
+from .evidence import labels_to_see
 from .sets import Source, load_set
-from .simulated import SHARD, SIZE
+from .simulated import SHARD, SIZE, save_shard, shard_path
 
 HELD_OUT_COLUMNS = 1280  # of each train file of gld100, its eastern 20 degrees: they calibrate and choose
 
@@ -27,7 +28,7 @@ def write_pair_shard(folder: Path, index: int, *, seed: int, device: str = "cpu"
     in pixels (n, rows, columns) float16 about each scene's mean."""
     from ..simulate import render
 
-    path = folder / f"shard{index:05d}.npz"
+    path = shard_path(folder, index)
     if path.exists():
         return path
     r = render(SHARD, SIZE, seed=seed * 1_000_003 + index, device=device, oversample=1 + index % 2)
@@ -35,15 +36,13 @@ def write_pair_shard(folder: Path, index: int, *, seed: int, device: str = "cpu"
         np.column_stack([np.full(len(t), i), t.x_px, t.y_px, t.diameter_px, t.visibility, t.erosion])
         for i, t in enumerate(r.truth)
     ]
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez_compressed(
-        part,
+    height = r.dem - r.dem.mean((1, 2), keepdim=True)
+    return save_shard(
+        path,
+        craters,
         image=r.image.to("cpu").numpy().astype(np.uint8),
-        dem=(r.dem - r.dem.mean((1, 2), keepdim=True)).to("cpu").numpy().astype(np.float16),
-        craters=np.concatenate(craters).astype(np.float32),
+        dem=height.to("cpu").numpy().astype(np.float16),
     )
-    part.replace(path)
-    return path
 
 
 def load_pairs(name: str, folder: Path, part: str) -> list[Source]:
@@ -81,18 +80,8 @@ def random_damage(rng: np.random.Generator) -> tuple[Damage, Damage]:
 
 
 def _draw(shards: Shards, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    path = shards.paths[rng.integers(len(shards.paths))]
-    if path not in shards.loaded:
-        with np.load(path) as f:
-            shards.loaded[path] = tuple(f[k] for k in ("image", "dem", "craters"))
-    images, dems, craters = shards.loaded[path]
-    i = int(rng.integers(len(images)))
-    c = craters[craters[:, 0] == i]
-    left = c[:, 4] * (1 - c[:, 5])
-    image = images[i].astype(np.float32)
-    seen = left > HARDLY
-    image = normalise(image, *robust_range(image))
-    return image, dems[i].astype(np.float32), np.column_stack([c[seen, 1:4], left[seen] < SEEN])
+    maps, craters = shards.draw(rng)
+    return maps["image"], maps["dem"], craters
 
 
 def _relit(source: Source, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,10 +134,9 @@ def labelled_pairs(data: Path | None, sets: list[str], seed: int) -> list[tuple[
     out = []
     r = render(12, SIZE, seed=seed + 77_777)
     for image, height, t in zip(r.image.numpy(), r.dem.numpy(), r.truth, strict=True):
-        left = (t.visibility * (1 - t.erosion)).to_numpy()
-        truth = t[["x_px", "y_px", "diameter_px"]].assign(ignore=left < SEEN)[left > HARDLY]
         image = normalise(image, *robust_range(image))
-        out.append(("simulated", damaged_scene(image, height, random_damage(rng), rng), truth))
+        scene = damaged_scene(image, height, random_damage(rng), rng)
+        out.append((SIMULATED, scene, labels_to_see(t)))
     pool = [] if data is None else [s for name in sets for s in load_pairs(name, data, "calibrate")]
     for s in pool:
         for _ in range(3):

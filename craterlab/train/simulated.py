@@ -22,6 +22,18 @@ def sharpened(image: np.ndarray) -> np.ndarray:
     return superres(image, 2, method="wiener")["image"].values
 
 
+def shard_path(folder: Path, index: int) -> Path:
+    return folder / f"shard{index:05d}.npz"
+
+
+def save_shard(path: Path, craters: list[np.ndarray], **maps: np.ndarray) -> Path:
+    """Write a shard in one rename: maps (n, rows, columns) by name, and the rows of craters of each scene."""
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez_compressed(part, craters=np.concatenate(craters).astype(np.float32), **maps)  # type: ignore[arg-type]
+    part.replace(path)
+    return path
+
+
 def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> Path:
     """Render shard `index` (``SHARD`` scenes of ``SIZE`` pixels) into `folder`; nothing is done when it is there.
 
@@ -31,7 +43,7 @@ def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> 
     from ..simulate import render
     from .evidence import shading_correlation
 
-    path = folder / f"shard{index:05d}.npz"
+    path = shard_path(folder, index)
     if path.exists():
         return path
     shard_seed = seed * 1_000_003 + index
@@ -51,12 +63,7 @@ def write_shard(folder: Path, index: int, *, seed: int, device: str = "cpu") -> 
         for t in rows:
             t[:, 1:3] = t[:, 1:3] * 2 - corner
             t[:, 3] *= 2
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez_compressed(
-        part, image=images.round().clip(0, 255).astype(np.uint8), craters=np.concatenate(rows).astype(np.float32)
-    )
-    part.replace(path)
-    return path
+    return save_shard(path, rows, image=images.round().clip(0, 255).astype(np.uint8))
 
 
 def render_shards(
