@@ -132,7 +132,7 @@ def calibrate(
     for group, image, truth in images(data, sets, seed):
         scene = as_scene(image)
         precision = quick_precision(model.device)
-        raw = raw_circles(scene["image"], grid_of(scene), model, precision, 6, dem=scene.get("dem"))
+        raw = raw_circles(scene["image"], grid_of(scene), neutral, precision, 6, dem=scene.get("dem"))
         items.append(Labelled(group, raw, truth, scene))
     result = _sizes(items, neutral)
     result["calibration"] = _scores(items, neutral)

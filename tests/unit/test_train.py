@@ -203,3 +203,22 @@ def test_a_wrong_recipe_says_what_is_wrong(tmp_path, text, says):
         read_recipe(path)
     with pytest.raises(CraterlabError, match=r"known: .*craternet"):
         read_recipe("nothing")
+
+
+def test_calibrating_again_starts_from_what_the_network_says(tmp_path, monkeypatch):
+    """Bias, scores and errors of an earlier calibration must not go into the next."""
+    from safetensors.torch import save_file
+
+    from craterlab.nn.zoo import WEIGHTS
+    from craterlab.train import calibrate as module
+
+    monkeypatch.setattr(module, "_SCENES", 4)
+    monkeypatch.setattr(module, "_SIZE", 128)
+    state = load_file(WEIGHTS / "craternet.safetensors")
+    plain = {"architecture": "craternet", "width": "24", "kernels": "[5, 7, 9, 11]"}
+    results = []
+    for name, more in (("never", {}), ("before", {"size_bias": "[[6.0, 48.0], [0.3, 0.3]]", "threshold": "0.9"})):
+        path = tmp_path / f"{name}.safetensors"
+        save_file(state, path, metadata=plain | more)
+        results.append(module.calibrate(path, None, sets=[]))
+    assert results[0] == results[1]
