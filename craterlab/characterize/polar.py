@@ -80,7 +80,9 @@ def directions(n: int = AZIMUTHS) -> tuple[Floats, Floats]:
     return np.sin(azimuth), np.cos(azimuth)
 
 
-def groups(where: Places, shape: tuple[int, int]) -> Iterator[tuple[NDArray[np.intp], tuple[int, int, int, int, int]]]:
+def groups(
+    where: Places, shape: tuple[int, int], reach_radii: float = _REACH
+) -> Iterator[tuple[NDArray[np.intp], tuple[int, int, int, int, int]]]:
     """Craters in groups of neighbours and like size, each with the window that holds them.
 
     Yields
@@ -97,7 +99,7 @@ def groups(where: Places, shape: tuple[int, int]) -> Iterator[tuple[NDArray[np.i
     _, label = np.unique(key, axis=1, return_inverse=True)
     order = np.argsort(label.ravel(), kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(label.ravel()[order])) + 1) if len(order) else []:
-        reach = _REACH * np.abs(where.unit[part]).sum(2)  # (k, 2): x and y
+        reach = reach_radii * np.abs(where.unit[part]).sum(2)  # (k, 2): x and y
         x0, x1 = (where.x[part] - reach[:, 0]).min(), (where.x[part] + reach[:, 0]).max()
         y0, y1 = (where.y[part] - reach[:, 1]).min(), (where.y[part] + reach[:, 1]).max()
         s = int(step[part[0]])

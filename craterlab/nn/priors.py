@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +12,7 @@ import torch
 
 from ..errors import CraterlabError
 from .denoiser import Denoiser, GradientDenoiser
-from .zoo import WEIGHTS
+from .weights import WEIGHTS, read_weights
 
 NAMES = ("prior", "prior-gs", "superres-net")
 
@@ -77,20 +75,16 @@ def load_prior(prior: Any, default: str, device: str = "cpu") -> Prior:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Prior:
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
-    with safe_open(path, "pt") as f:
-        metadata = f.metadata() or {}
+    state, metadata, sha256 = read_weights(path)
     kind = metadata.get("architecture", "")
     if kind not in NAMES:
         raise CraterlabError(f"superres: {path.name} holds a {kind!r}, not a prior; known: {', '.join(NAMES)}.")
-    net = Denoiser(kernels=tuple(json.loads(metadata["kernels"])), smooth=kind == "prior-gs")
-    net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    net = Denoiser(kernels=tuple(metadata["kernels"]), smooth=kind == "prior-gs")
+    net.load_state_dict({k: v.float() for k, v in state.items()})
     net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(False)
     model = GradientDenoiser(net).eval() if kind == "prior-gs" else net
-    return Prior(model, kind, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Prior(model, kind, sha256)
 
 
 def _handed_over(denoiser: Callable[..., torch.Tensor], device: str) -> Prior:

@@ -6,8 +6,6 @@ model) stands in the file's metadata, so that the two cannot drift apart. A mode
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +17,7 @@ import torch
 
 from ..errors import CraterlabError
 from . import adsnet, centernet, craternet, hourglass, resnet
-
-WEIGHTS = Path(__file__).parent.parent / "weights"
+from .weights import WEIGHTS, read_weights
 
 
 def _image_alone(metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -126,18 +123,14 @@ def models() -> list[str]:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Model:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, "pt") as f:
-            raw = f.metadata() or {}
-        state = load_file(path)
+        state, metadata, sha256 = read_weights(path)
     except (SafetensorError, OSError) as err:
         raise CraterlabError(
             f"{path} is no whole .safetensors file ({err}); fetch or write it again, or use model='craternet'"
         ) from None
-    metadata = {k: _json(v) for k, v in raw.items()}
     architecture = ARCHITECTURES.get(str(metadata.get("architecture")))
     if architecture is None:
         raise CraterlabError(f"{path.name} holds a {metadata.get('architecture')!r}; known: {', '.join(ARCHITECTURES)}")
@@ -151,15 +144,7 @@ def _load(path: Path, modified: float, device: str) -> Model:
         ) from None
     net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(False)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Model(path.stem, sha256, architecture, net, torch.device(device), metadata)
-
-
-def _json(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
 
 
 def load(model: str | Path, device: str = "cpu") -> Model:

@@ -85,6 +85,30 @@ def _secondary_field(size: int, margin: float, dmin: float, rng: np.random.Gener
     }
 
 
+def worn(kind: np.ndarray, kappa_t: np.ndarray, fill: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What diffusion and filling leave of craters.
+
+    Parameters
+    ----------
+    kind : ndarray of int
+        Row of the profile table.
+    kappa_t : ndarray
+        Diffusion over R**2.
+    fill : ndarray
+        The floor is filled up to this depth below the surroundings, in diameters.
+
+    Returns
+    -------
+    depth_diameter, erosion : ndarray
+        Erosion is the share of the fresh depth that is gone, 0 fresh to 1.
+    """
+    fresh = degraded_depth(kind, np.zeros(len(kind)))
+    depth = degraded_depth(kind, kappa_t)
+    rim = 0.17 * depth  # the rim's share of the depth in the fresh simple profile
+    depth = np.minimum(depth, rim + fill)
+    return depth, np.clip(1 - depth / np.minimum(fresh, SIMPLE_DEPTH), 0, 1)
+
+
 def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np.random.Generator) -> pd.DataFrame:
     """The craters of one scene in order of emplacement, oldest first.
 
@@ -137,10 +161,7 @@ def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np
     kappa_t[layered] *= 0.15
     morphology = np.select([ghost, layered, secondary], ["ghost", "layered", "secondary"], "valid")
 
-    fresh = degraded_depth(kind, np.zeros(n))
-    depth = degraded_depth(kind, kappa_t)
-    rim = 0.17 * depth  # the rim's share of the depth in the fresh simple profile
-    depth = np.minimum(depth, rim + fill)
+    depth, erosion = worn(kind, kappa_t, fill)
     out = pd.DataFrame(table)
     out["age"] = age
     out["kappa_t"] = kappa_t
@@ -149,6 +170,6 @@ def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np
     out["fill"] = fill
     out["morphology"] = morphology
     out["rays"] = ~secondary & ~ghost & (kappa_t < 0.02) & (rng.uniform(size=n) < law.rays / 0.3)
-    out["erosion"] = np.clip(1 - depth / np.minimum(fresh, SIMPLE_DEPTH), 0, 1)
+    out["erosion"] = erosion
     out["depth_diameter"] = depth
     return out.sort_values("age", ascending=False, ignore_index=True)

@@ -1,0 +1,135 @@
+"""What kind of crater: class, rays and erosion from a network that looks at each crater's chip.
+
+The network was trained with classes in fixed shares; here its probabilities meet what is known beforehand about a body
+and a size (Bayes' rule): layered ejecta are Martian, begin at some kilometres and then surround a third of the craters
+(Barlow & Bradley 1990; Barlow 2005), secondaries are small. Ghosts and secondaries are given the shares of the simulator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .chips import RHO, chips, layers, numbers
+from .polar import Places, Reader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+CLASSES = ("valid", "ghost", "layered", "secondary")
+SMALLEST_PX = 8.0  # diameter
+NEEDED = 0.6  # share of the crater's inside that must be seen
+_TAUGHT = np.array([0.4, 0.2, 0.2, 0.2])  # shares of the classes in training
+_GHOST, _SECONDARY, _LAYERED = 0.06, 0.10, 0.30
+_LAYERED_FROM_M, _SECONDARY_TO_M = 4000.0, 3000.0
+_BATCH = 64
+
+
+def beforehand(diameter_m: Floats, body: str | None) -> Floats:
+    """Probability of each class before looking, (n, 4).
+
+    Parameters
+    ----------
+    diameter_m : ndarray (n,)
+        NaN where there is no scale.
+    body : str or None
+    """
+    octaves = np.log2(np.where(diameter_m > 0, diameter_m, np.nan) / _LAYERED_FROM_M)
+    layered = _LAYERED / (1 + np.exp(-octaves / 0.5)) * (body in ("Mars", None))
+    secondary = _SECONDARY / (1 + np.exp(np.log2(diameter_m / _SECONDARY_TO_M) / 0.5))
+    layered = np.where(np.isfinite(layered), layered, 0.05 * (body in ("Mars", None)))
+    secondary = np.where(np.isfinite(secondary), secondary, _SECONDARY)
+    ghost = np.full(len(layered), _GHOST)
+    return np.stack([1 - ghost - layered - secondary, ghost, layered, secondary], 1)
+
+
+def kinds(
+    image: Reader,
+    elevation: Reader | None,
+    shape: tuple[int, int],
+    where: Places,
+    *,
+    sun_azimuth_deg: float = np.nan,
+    incidence_deg: float = np.nan,
+    body: str | None = None,
+    model: str = "chipnet",
+    device: str = "cpu",
+    bar: Any = None,
+) -> dict[str, np.ndarray]:
+    """Class, rays and erosion of craters.
+
+    Parameters
+    ----------
+    image, elevation : Reader
+        Elevation in metres; without a scale it is not used.
+    shape : (rows, columns)
+    where : Places, n craters
+    sun_azimuth_deg, incidence_deg : float
+        NaN where not known.
+    body : str, optional
+    model, device : str
+    bar : progress bar, optional
+
+    Returns
+    -------
+    dict of ndarray (n,)
+        p_valid, p_ghost, p_layered, p_secondary (sum to 1), morphology, p_rays, rays, erosion, erosion_std. Craters
+        smaller than 8 pixels, or seen to less than 0.6, are "unknown": their probabilities are those from beforehand,
+        and rays and erosion are NaN. Outside the image all are NaN.
+    """
+    import torch
+
+    from craterlab.inference import quick_precision
+    from craterlab.nn.chipnet import load_chipnet
+
+    namer = load_chipnet(model, device)
+    n = len(where)
+    out = np.full((n, len(CLASSES) + 3), np.nan)
+    seen = np.zeros(n)
+    inside = RHO < 1
+    precision = quick_precision(torch.device(device))
+    quick = torch.autocast(torch.device(device).type, precision, enabled=precision != torch.float32)
+    for index, picture, ground in chips(image, elevation, shape, where):
+        seen[index] = np.isfinite(picture[:, inside]).mean(1)
+        if ground is not None and np.isfinite(where.radius_m[index]).any():
+            ground = (ground / (2 * where.radius_m[index, None, None])).astype(np.float32)
+        else:
+            ground = None
+        some = np.full(len(index), 1.0)
+        maps = layers(picture, ground, sun_azimuth_deg * some)
+        values = numbers(2 * where.radius_px[index], incidence_deg * some)
+        for first in range(0, len(index), _BATCH):
+            part = slice(first, first + _BATCH)
+            x = torch.from_numpy(maps[part]).to(device).contiguous(memory_format=torch.channels_last)
+            with torch.inference_mode(), quick:
+                out[index[part]] = namer.net(x, torch.from_numpy(values[part]).to(device)).float().cpu().numpy()
+        if bar is not None:
+            bar.update(len(index))
+    return _columns(out, seen, where, body, namer.metadata)
+
+
+def _columns(
+    out: Floats, seen: Floats, where: Places, body: str | None, calibration: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    k = len(CLASSES)
+    prior = beforehand(2 * where.radius_m, body)
+    logit = out[:, :k] / calibration["temperature"] + np.log(np.maximum(prior, 1e-9) / _TAUGHT)
+    p = np.exp(logit - np.max(logit, 1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    looked = np.isfinite(p).all(1)
+    known = looked & (2 * where.radius_px >= SMALLEST_PX) & (seen >= NEEDED)
+    p = np.where(known[:, None], p, prior)
+    p[seen == 0] = np.nan
+    columns: dict[str, np.ndarray] = {f"p_{c}": p[:, i] for i, c in enumerate(CLASSES)}
+    best = np.array(CLASSES, dtype=object)[np.argmax(np.nan_to_num(p), 1)]
+    columns["morphology"] = np.where(known, best, "unknown")
+    rays = 1 / (1 + np.exp(-out[:, k] / calibration["rays_temperature"]))
+    erosion = 1 / (1 + np.exp(-out[:, k + 1]))
+    spread = calibration["erosion_std_factor"] * np.exp(np.clip(out[:, k + 2], -4, 0))
+    columns["p_rays"] = np.where(known, rays, np.nan)
+    columns["erosion"] = np.where(known, erosion, np.nan)
+    columns["erosion_std"] = np.where(known, spread, np.nan)
+    return columns

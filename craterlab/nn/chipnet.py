@@ -1,0 +1,131 @@
+"""ChipNet: what kind of crater fills the middle of a chip, has it rays, how eroded is it.
+
+Blocks of a large depth-wise and two point-wise convolutions (Liu et al. 2022, "A ConvNet for the 2020s") on three
+grids. The maps are pooled apart over floor, rim, ejecta and surroundings, since a class is a matter of where things
+are: a ghost has a floor like the plains, a layered crater an edge in its ejecta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import CraterlabError
+from .weights import WEIGHTS, read_weights
+
+CLASSES = ("valid", "ghost", "layered", "secondary")
+_LAYERS = 6
+NUMBERS = 3  # log2 of the diameter over 32 px, cosine of incidence, whether that is known
+_RINGS = ((0.0, 0.75), (0.75, 1.25), (1.25, 2.1), (2.1, 9.0))
+
+
+class Block(nn.Module):
+    """Depth-wise large kernel, then a two-layer perceptron at each pixel, around an identity."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel, 1, kernel // 2, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, 2 * channels, 1),
+            nn.ReLU(True),
+            nn.Conv2d(2 * channels, channels, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.body(x)
+
+
+def _down(cin: int, cout: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(cin, cout, 2, 2, bias=False), nn.BatchNorm2d(cout))
+
+
+class ChipNet(nn.Module):
+    """(n, 6, 96, 96) layers and (n, 3) numbers to (n, 7): logits of four classes and of rays, erosion and its spread.
+
+    Parameters
+    ----------
+    width : int
+        Channels on the finest grid; twice and four times as many on the next two.
+    """
+
+    def __init__(self, width: int = 20) -> None:
+        super().__init__()
+        self.settings = {"width": width}
+        a, b, c = width, 2 * width, 4 * width
+        self.body = nn.Sequential(
+            nn.Conv2d(_LAYERS, a, 5, 2, 2, bias=False), nn.BatchNorm2d(a), Block(a, 7),
+            _down(a, b), Block(b, 7), Block(b, 7), Block(b, 7),
+            _down(b, c), Block(c, 7), Block(c, 7), Block(c, 7),
+        )  # fmt: skip
+        self.head = nn.Sequential(
+            nn.Linear(c * (len(_RINGS) + 1) + NUMBERS, 128),
+            nn.ReLU(True),
+            nn.Dropout(0.2),
+            nn.Linear(128, len(CLASSES) + 3),
+        )
+
+    def forward(self, x: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        maps = torch.relu(self.body(x))
+        side = maps.shape[-1]
+        axis = (torch.arange(side, device=x.device) + 0.5) / side * 6 - 3
+        rho = torch.hypot(axis[:, None], axis[None])
+        # Nodata counts in no ring.
+        known = nn.functional.avg_pool2d(x[:, 1:2], x.shape[-1] // side).to(maps.dtype)
+        pooled = [maps.amax((2, 3))]
+        for low, high in _RINGS:
+            weight = known * ((rho >= low) & (rho < high)).to(maps.dtype)
+            pooled.append((maps * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1e-3))
+        out: torch.Tensor = self.head(torch.cat([*pooled, numbers], 1))
+        return out
+
+
+@dataclass(frozen=True)
+class Namer:
+    """The network with what its weights file says beside: `metadata` holds the calibration."""
+
+    net: ChipNet
+    metadata: dict[str, Any]
+    name: str
+    sha256: str
+
+
+def load_chipnet(model: str | Path = "chipnet", device: str = "cpu") -> Namer:
+    """The network by name or from a weights file, once per process and device.
+
+    Raises
+    ------
+    CraterlabError
+        The file is not there, is damaged, or holds another network.
+    """
+    path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+    if not path.exists():
+        raise CraterlabError(
+            f"characterize: no network {str(model)!r}; wanted 'chipnet' or the path of a .safetensors file "
+            "(craterlab train characterize writes one)."
+        )
+    return _load(path, path.stat().st_mtime, device)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, modified: float, device: str) -> Namer:
+    from safetensors import SafetensorError
+
+    try:
+        state, metadata, sha256 = read_weights(path)
+        if metadata.get("architecture") != "chipnet":
+            raise CraterlabError(f"characterize: {path.name} holds a {metadata.get('architecture')!r}, not a chipnet.")
+        net = ChipNet(int(metadata["width"]))
+        net.load_state_dict(state)
+    except (SafetensorError, OSError, KeyError, RuntimeError) as err:
+        raise CraterlabError(
+            f"characterize: {path.name} is damaged or of another version ({str(err).splitlines()[0]})"
+        ) from None
+    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.requires_grad_(False)
+    return Namer(net, metadata, path.stem, sha256)
