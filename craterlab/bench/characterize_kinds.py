@@ -61,7 +61,7 @@ def kinds_themis(data: Path, split: str | None = None, *, seed: int = 0) -> dict
     """
     table = on_themis(data, split)
     known = table[table.expert.isin(CLASSES)]
-    out: dict[str, Any] = {"craters": int(len(known)), "unknown": int((known.morphology == "unknown").sum())}
+    out: dict[str, Any] = {"craters": len(known), "unknown": int((known.morphology == "unknown").sum())}
     out["auc"] = {}
     for name, part in (
         ("all", known),
@@ -72,7 +72,7 @@ def kinds_themis(data: Path, split: str | None = None, *, seed: int = 0) -> dict
         for c in CLASSES[1:]:
             two = part[part.expert.isin(("valid", c))]
             value = auc_interval(two[f"p_{c}"], two.expert == c, two.image, seed=seed)
-            out["auc"][name][c] = {"auc": value, "positives": int((two.expert == c).sum()), "craters": int(len(two))}
+            out["auc"][name][c] = {"auc": value, "positives": int((two.expert == c).sum()), "craters": len(two)}
     decided = [*CLASSES, "unknown"]
     out["confusion"] = {
         c: {d: int(((known.expert == c) & (known.morphology == d)).sum()) for d in decided} for c in CLASSES
@@ -82,7 +82,7 @@ def kinds_themis(data: Path, split: str | None = None, *, seed: int = 0) -> dict
     right = looked.expert.to_numpy() == np.array(CLASSES)[best]
     out["calibration"] = reliability(looked[_PROBABILITIES].to_numpy().max(1), right)
     out["others"] = {
-        str(c): {"craters": int(len(g))} | {p: round(float(g[p].mean()), 3) for p in _PROBABILITIES}
+        str(c): {"craters": len(g)} | {p: round(float(g[p].mean()), 3) for p in _PROBABILITIES}
         for c, g in table[~table.expert.isin(CLASSES)].groupby("expert")
     }
     return out
@@ -131,7 +131,7 @@ def kinds_simulated(seed: int = 9001, *, scenes: int = 48, dem: bool = False) ->
         rays[f"{low}-{high}"] = {
             "auc": auc_interval(part.p_rays, part.true_rays, part.image),
             "with": int(part.true_rays.sum()),
-            "craters": int(len(part)),
+            "craters": len(part),
         }
     known = table[table.erosion.notna()]
     miss = (known.erosion - known.true_erosion).abs() / known.erosion_std
@@ -142,7 +142,7 @@ def kinds_simulated(seed: int = 9001, *, scenes: int = 48, dem: bool = False) ->
         "same_class": round(float((classes == 0).mean()), 4),
         "within_1_std": round(float((miss < 1).mean()), 4),
         "within_2_std": round(float((miss < 2).mean()), 4),
-        "craters": int(len(known)),
+        "craters": len(known),
     }
     by_class = {c: round(auc(table[f"p_{c}"], table.true_morphology == c), 4) for c in CLASSES}
     best = table[_PROBABILITIES].to_numpy()

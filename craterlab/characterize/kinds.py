@@ -2,7 +2,7 @@
 
 The network was trained with classes in fixed shares; here its probabilities meet what is known beforehand about a body
 and a size (Bayes' rule): layered ejecta are Martian, begin at some kilometres and then surround a third of the craters
-(Barlow & Bradley 1990; Barlow 2005), secondaries are small. Ghosts and secondaries are given the shares of the simulator.
+(Barlow & Bradley 1990; Barlow 2005), secondaries are small. Ghosts and secondaries have the simulator's shares.
 """
 
 from __future__ import annotations

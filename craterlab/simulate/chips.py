@@ -229,7 +229,7 @@ def _seen(canvas: Canvas, table: pd.DataFrame, rng: np.random.Generator, gen: to
     """Light, camera, and the grid on which each crater has its diameter in pixels."""
     n = len(table)
     device = canvas.height.device
-    tensor = lambda v: torch.as_tensor(np.asarray(v), dtype=torch.float32, device=device)  # noqa: E731
+    tensor = lambda v: torch.tensor(np.asarray(v), dtype=torch.float32, device=device)  # noqa: E731
     # Infrared images by day are shaded like visible ones but have no black shadows.
     ambient = np.where(rng.uniform(size=n) < 0.3, rng.uniform(0.1, 0.6, n), rng.uniform(0.0, 0.12, n))
     laws = [str(rng.choice(LAWS)) for _ in range(n)]
