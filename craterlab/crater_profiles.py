@@ -85,18 +85,27 @@ def profile_table() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _depth_table() -> np.ndarray:
+def _rim_and_depth() -> np.ndarray:
+    """(2, kind, degradation): rim crest above the surroundings and above the lowest floor, over diameter."""
     t = profile_table()
-    return t.max(-1) - t[:, :, :8].mean(-1)
+    return np.stack([t.max(-1), t.max(-1) - t.min(-1)])
 
 
 def degraded_depth(kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
-    """Rim-to-floor depth over diameter after diffusion by `diffusion` = kappa t / R**2."""
-    depths = _depth_table()
+    """Rim-to-floor depth over diameter after diffusion by `diffusion` = kappa t / R**2; a central peak is no floor."""
+    return _along(_rim_and_depth()[1], kind, diffusion)
+
+
+def degraded_rim(kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
+    """Height of the rim crest above the surroundings, over diameter, after diffusion."""
+    return _along(_rim_and_depth()[0], kind, diffusion)
+
+
+def _along(values: np.ndarray, kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
     row = diffusion_row(diffusion)
     lo = np.minimum(row.astype(int), len(DIFFUSION) - 2)
     f = row - lo
-    return depths[kind, lo] * (1 - f) + depths[kind, lo + 1] * f
+    return values[kind, lo] * (1 - f) + values[kind, lo + 1] * f
 
 
 def diffusion_row(diffusion: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ..crater_profiles import (
     OTHER_TRANSITION_M,
-    SIMPLE_DEPTH,
     TRANSITION_M,
     degraded_depth,
+    degraded_rim,
     diffusion_row,
     kind_of,
 )
@@ -143,8 +143,7 @@ def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np
 
     fresh = degraded_depth(kind, np.zeros(n))
     depth = degraded_depth(kind, kappa_t)
-    rim = 0.17 * depth  # the rim's share of the depth in the fresh simple profile
-    depth = np.minimum(depth, rim + fill)
+    depth = np.minimum(depth, degraded_rim(kind, kappa_t) + fill)
     out = pd.DataFrame(table)
     out["age"] = age
     out["kappa_t"] = kappa_t
@@ -153,6 +152,6 @@ def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np
     out["fill"] = fill
     out["morphology"] = morphology
     out["rays"] = ~secondary & ~ghost & (kappa_t < 0.02) & (rng.uniform(size=n) < law.rays / 0.3)
-    out["erosion"] = np.clip(1 - depth / np.minimum(fresh, SIMPLE_DEPTH), 0, 1)
+    out["erosion"] = np.clip(1 - depth / fresh, 0, 1)
     out["depth_diameter"] = depth
     return out.sort_values("age", ascending=False, ignore_index=True)
