@@ -1,10 +1,11 @@
-"""Depth and rim height from an elevation model by robust percentiles.
+"""Depth and rim height from an elevation model.
 
-Depth is the 60th percentile of the rim minus the 3rd percentile of the inside (Breton et al. 2019, "Insight into
-areal densities of planetary crater populations from morphometry"), both after the regional slope around the crater is
-taken off; rim height is the same percentile of the rim above the median of the ground at 1.8 to 2.2 radii. Errors are
-delete-one-sector jackknives over 12 sectors of azimuth (Miller 1974, Biometrika 61, 1): they hold what differs from
-side to side, not a bias of the elevation model.
+Depth is the mean of the rim's crest over azimuth minus the 3rd percentile of the inside, both after the regional slope
+around the crater is taken off; rim height is the same crest above the median of the ground at 1.8 to 2.2 radii. (A low
+percentile for the floor is that of Breton et al. 2019, "Insight into areal densities of planetary crater populations
+from morphometry"; their rim is a 60th percentile, which rough ground alone lifts.) Errors are delete-one-sector
+jackknives over 12 sectors of azimuth (Miller 1974, Biometrika 61, 1) with a share of the unevenness of the ground:
+they hold what differs from side to side, not the blur of the elevation model, for which see ``erosion``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-RIM_PERCENTILE, FLOOR_PERCENTILE = 60.0, 3.0
+FLOOR_PERCENTILE = 3.0
 _INNER = 0.88
 _RINGS = 16
 INNER_RADII = _INNER * np.sqrt((np.arange(_RINGS) + 0.5) / _RINGS)  # rings of equal area: percentiles need no weights
+CREST_RADII = np.linspace(0.92, 1.08, 9)  # the crest of each azimuth is the highest of these
+FLANK_RADII = np.array([1.11, 1.15, 1.2, 1.3, 1.4, 1.55, 1.7])
 GROUND_RADII = np.linspace(1.8, 2.2, 5)
-ALL_RADII = np.concatenate([INNER_RADII, RIM_RADII, GROUND_RADII])
-_HALF_WIDTH = 0.08  # of the band around the rim in which the crest of each azimuth is taken
+SHAPE_RADII = np.concatenate([INNER_RADII, CREST_RADII, FLANK_RADII, GROUND_RADII])  # rim at 1
+INNER, CREST, GROUND = slice(0, _RINGS), slice(_RINGS, _RINGS + 9), slice(-5, None)
+TRACE_RADII = np.concatenate([RIM_RADII, GROUND_RADII])
 _SECTORS = 12
-_GROUND = 0.5  # share of the unevenness of the ground around that a crater's own depth inherits
+_UNEVEN = 0.5  # share of the unevenness of the ground around that a crater's own depth inherits
 _NEEDED = 0.9  # share of samples that must be valid
 
 
@@ -44,19 +48,14 @@ class Depths:
     rim_height_std: Floats
 
 
-def split(elevation: Floats) -> tuple[Floats, Floats, Floats]:
-    """Inside, rim and ground parts of samples along `ALL_RADII`."""
-    a, b = len(INNER_RADII), len(INNER_RADII) + len(RIM_RADII)
-    return elevation[..., :a], elevation[..., a:b], elevation[..., b:]
-
-
-def level_out(elevation: Floats) -> Floats:
+def level_out(elevation: Floats, radii: Floats) -> Floats:
     """Elevation minus the plane through the ground around the crater (through the rim where that is nodata).
 
     Parameters
     ----------
     elevation : ndarray, (n, 72, m)
-        Along `ALL_RADII`.
+    radii : ndarray, (m,)
+        Crater radii of the samples; those of 0.9 to 1.1 are the rim, those of 1.8 to 2.2 the ground.
 
     Returns
     -------
@@ -64,13 +63,11 @@ def level_out(elevation: Floats) -> Floats:
         The plane passes through 0 at the centre: levels are kept.
     """
     east, north = directions()
-    _, rim, ground = split(elevation)
-    far = _tilt(ground, GROUND_RADII)
-    near = _tilt(rim[..., 20:31], RIM_RADII[20:31])
-    slope = np.where(np.isfinite(far), far, near)
-    slope = np.nan_to_num(slope)
+    ground, rim = (radii >= 1.79) & (radii <= 2.21), (radii >= 0.89) & (radii <= 1.11)
+    far, near = _tilt(elevation[..., ground], radii[ground]), _tilt(elevation[..., rim], radii[rim])
+    slope = np.nan_to_num(np.where(np.isfinite(far), far, near))
     plane = slope[:, 0, None] * east + slope[:, 1, None] * north
-    return elevation - plane[..., None] * ALL_RADII
+    return elevation - plane[..., None] * radii
 
 
 def _tilt(elevation: Floats, radii: Floats) -> Floats:
@@ -98,59 +95,83 @@ def _tilt(elevation: Floats, radii: Floats) -> Floats:
     return slope
 
 
-def measure(elevation: Floats, rim_radius: Floats) -> Depths:
+def measure(elevation: Floats) -> Depths:
     """Depth and rim height of craters.
 
     Parameters
     ----------
     elevation : ndarray, (n, 72, m)
-        Metres along `ALL_RADII`, regional slope taken off; NaN is nodata.
-    rim_radius : ndarray, (n, 72)
-        Where the rim is, in crater radii (1 for the given circle).
+        Metres along `SHAPE_RADII` of the rim ellipse, regional slope taken off; NaN is nodata.
 
     Returns
     -------
     Depths
     """
-    inside, rim, ground = split(elevation)
-    band = np.abs(RIM_RADII - rim_radius[..., None]) <= _HALF_WIDTH
-    in_band = np.where(band, rim, -np.inf)
-    crest = np.where(np.isfinite(np.where(band, rim, 0.0)).all(-1), in_band.max(-1), np.nan)
+    inside, ground = elevation[..., INNER], elevation[..., GROUND]
+    crest = elevation[..., CREST].max(-1)  # NaN where a sample is
     whole = (np.isfinite(crest).mean(1) >= _NEEDED) & (np.isfinite(inside).mean((1, 2)) >= _NEEDED)
     around = whole & (np.isfinite(ground).mean((1, 2)) >= _NEEDED)
-    n = len(elevation)
-    depth, height = np.full(n, np.nan), np.full(n, np.nan)
-    depth_std, height_std = depth.copy(), depth.copy()
-    if whole.any():
-        depth[whole], depth_std[whole] = _jackknife(crest[whole], inside[whole], FLOOR_PERCENTILE)
-        depth_std[whole] = np.hypot(depth_std[whole], _GROUND * _unevenness(ground[whole]))
-    if around.any():
-        height[around], height_std[around] = _jackknife(crest[around], _by_azimuth(ground[around]), 50.0)
-        height_std[around] = np.hypot(height_std[around], _GROUND * _unevenness(ground[around]))
-    return Depths(depth, depth_std, height, height_std)
+    rim = _without_each(crest)
+    uneven = _UNEVEN * _unevenness(ground)
+    out = []
+    for known, lower in ((whole, _floors(inside)), (around, _middles(_by_azimuth(ground)))):
+        left_out = rim[:, 1:] - lower[:, 1:]
+        spread = left_out - left_out.mean(1, keepdims=True)
+        std = np.sqrt((_SECTORS - 1) / _SECTORS * np.square(spread).sum(1))
+        out += [np.where(known, rim[:, 0] - lower[:, 0], np.nan), np.where(known, np.hypot(std, uneven), np.nan)]
+    return Depths(*out)
 
 
 def _by_azimuth(elevation: Floats) -> Floats:
-    """Mean of each profile, (n, 72, 1); NaN where a sample is missing."""
-    return elevation.mean(-1, keepdims=True)
+    """Mean of each profile, (n, 72); NaN where a sample is missing."""
+    return np.asarray(elevation.mean(-1))
 
 
 def _unevenness(ground: Floats) -> Floats:
     """Robust standard deviation of the levelled ground around craters, 0 where it is not known."""
-    flat = _by_azimuth(ground)[..., 0]
+    flat = _by_azimuth(ground)
     middle = percentile_of(flat, 50.0)[:, None]
     return np.nan_to_num(1.4826 * percentile_of(np.abs(flat - middle), 50.0))
 
 
-def _jackknife(crest: Floats, lower: Floats, percentile: float) -> tuple[Floats, Floats]:
-    """Rim percentile minus a percentile of `lower`, and its standard error."""
+def _without_each(values: Floats) -> Floats:
+    """Means of (n, 72) over all azimuths and without each sector, (n, 1 + 12)."""
+    known = np.isfinite(values).reshape(len(values), _SECTORS, -1).sum(2)
+    total = np.nansum(values.reshape(len(values), _SECTORS, -1), axis=2)
+    count = np.concatenate([known.sum(1, keepdims=True), known.sum(1, keepdims=True) - known], axis=1)
+    amount = np.concatenate([total.sum(1, keepdims=True), total.sum(1, keepdims=True) - total], axis=1)
+    return np.where(count > 0, amount / np.maximum(count, 1), np.nan)
 
-    def difference(keep: NDArray[np.intp]) -> Floats:
-        low = lower[:, keep].reshape(len(lower), -1)
-        return percentile_of(crest[:, keep], RIM_PERCENTILE) - percentile_of(low, percentile)
 
-    azimuth = np.arange(AZIMUTHS)
-    sector = azimuth * _SECTORS // AZIMUTHS
-    left_out = np.stack([difference(azimuth[sector != s]) for s in range(_SECTORS)])
-    variance = (_SECTORS - 1) / _SECTORS * np.square(left_out - left_out.mean(0)).sum(0)
-    return difference(azimuth), np.sqrt(variance)
+def _middles(values: Floats) -> Floats:
+    """Likewise medians."""
+    sector = np.arange(AZIMUTHS) * _SECTORS // AZIMUTHS
+    parts = [values, *(values[:, sector != s] for s in range(_SECTORS))]
+    return np.stack([percentile_of(part, 50.0) for part in parts], axis=1)
+
+
+def _floors(inside: Floats) -> Floats:
+    """Floor percentiles of (n, 72, rings) over all azimuths and without each sector, (n, 1 + 12).
+
+    Only the lowest samples matter: those of the percentile and as many as one sector can take away.
+    """
+    n, _, rings = inside.shape
+    flat = inside.reshape(n, -1)
+    sector = np.repeat(np.arange(AZIMUTHS) * _SECTORS // AZIMUTHS, rings)
+    most = int(np.ceil(flat.shape[1] * FLOOR_PERCENTILE / 100)) + flat.shape[1] // _SECTORS + 2
+    lowest = np.argpartition(flat, most, axis=1)[:, :most]
+    values = np.take_along_axis(flat, lowest, axis=1)
+    order = np.argsort(values, axis=1)
+    values, owner = np.take_along_axis(values, order, axis=1), sector[np.take_along_axis(lowest, order, axis=1)]
+    known = np.isfinite(flat).reshape(n, _SECTORS, -1).sum(2)
+    out = np.empty((n, 1 + _SECTORS))
+    for s in range(-1, _SECTORS):
+        keep = owner != s
+        at = np.maximum((known.sum(1) - (known[:, s] if s >= 0 else 0) - 1) * FLOOR_PERCENTILE / 100, 0.0)
+        rank = keep.cumsum(1)
+        low, high = (
+            np.take_along_axis(values, (rank > np.floor(at)[:, None] + up).argmax(1)[:, None], axis=1)[:, 0]
+            for up in (0, 1)
+        )
+        out[:, s + 1] = low + (at - np.floor(at)) * (high - low)
+    return out

@@ -74,6 +74,30 @@ def places(grid: Grid, x: Floats, y: Floats, diameter_px: Floats) -> Places:
     return Places(x, y, radius, radius * scale, radius[:, None, None] * per_px)
 
 
+def on_ellipses(where: Places, theta: Floats) -> Places:
+    """Places whose unit circle is the rim ellipse: radius 1 is the rim in every azimuth.
+
+    Parameters
+    ----------
+    where : Places, n craters
+    theta : ndarray, (n, 5)
+        As in ``rims.radius_at``; zeros leave the circle.
+    """
+    p, q = theta[:, 3], theta[:, 4]
+    m = np.maximum(np.hypot(p, q), 1e-12)
+    grow = np.exp(theta[:, 2])
+    c, s = grow * np.cosh(m), grow * np.sinh(m) / m
+    stretch = np.stack([np.stack([c + s * p, s * q], -1), np.stack([s * q, c - s * p], -1)], 1)
+    shift = np.einsum("nij,nj->ni", where.unit, theta[:, :2])
+    return Places(
+        where.x + shift[:, 0],
+        where.y + shift[:, 1],
+        where.radius_px * grow,
+        where.radius_m * grow,
+        where.unit @ stretch,
+    )
+
+
 def directions(n: int = AZIMUTHS) -> tuple[Floats, Floats]:
     """East and north components of n azimuths, clockwise from north."""
     azimuth = 2 * np.pi * np.arange(n) / n

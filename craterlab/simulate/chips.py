@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..crater_profiles import TRANSITION_M, diffusion_row, kind_of
 from . import morphologies as forms
 from .craters import Canvas, carve
 from .landforms import OLD, YOUNG, add_landforms
 from .photometry import LAWS, radiance
-from .population import TRANSITION_M, Law, draw_population, worn
-from .profiles import diffusion_row, kind_of
+from .population import Law, draw_population, worn
 from .sensor import observe
 from .terrain import spectral_field
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .profiles import profile_table
+from ..crater_profiles import profile_table
 
 _WINDOWS = (12, 18, 26, 38, 56, 80, 120, 180, 270, 400, 600, 900, 1350)
 _HARMONICS = 4
@@ -65,7 +65,7 @@ class _Batch:
         shape = (n, most, _HARMONICS)
         self.wobble = 0.035 * torch.randn(shape, generator=generator, device=device) / order**0.7
         self.phase = 2 * np.pi * torch.rand(shape, generator=generator, device=device)
-        self.table = profile_table(device)
+        self.table = torch.from_numpy(profile_table()).to(device)
 
     def groups(self, k: int) -> list[tuple[np.ndarray, int]]:
         """Scenes that have a k-th crater, by window size."""

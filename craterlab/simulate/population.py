@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .profiles import SIMPLE_DEPTH, degraded_depth, diffusion_row, kind_of
-
-# Simple-to-complex transition diameters, metres (Pike 1988; Schenk 1991 for the icy and small bodies' scaling as 1/g).
-TRANSITION_M = {"Moon": 15_000.0, "Mars": 6_000.0, "Mercury": 10_000.0}
+from ..crater_profiles import (
+    OTHER_TRANSITION_M,
+    TRANSITION_M,
+    degraded_depth,
+    degraded_rim,
+    diffusion_row,
+    kind_of,
+)
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,8 @@ def worn(kind: np.ndarray, kappa_t: np.ndarray, fill: np.ndarray) -> tuple[np.nd
     depth_diameter, erosion : ndarray
         Erosion is the share of the fresh depth that is gone, 0 fresh to 1.
     """
-    fresh = degraded_depth(kind, np.zeros(len(kind)))
-    depth = degraded_depth(kind, kappa_t)
-    rim = 0.17 * depth  # the rim's share of the depth in the fresh simple profile
-    depth = np.minimum(depth, rim + fill)
-    return depth, np.clip(1 - depth / np.minimum(fresh, SIMPLE_DEPTH), 0, 1)
+    depth = np.minimum(degraded_depth(kind, kappa_t), degraded_rim(kind, kappa_t) + fill)
+    return depth, np.clip(1 - depth / degraded_depth(kind, np.zeros(len(kind))), 0, 1)
 
 
 def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np.random.Generator) -> pd.DataFrame:
@@ -147,7 +148,7 @@ def draw_population(law: Law, size: int, pixel_size_m: float, body: str, rng: np
     # Each crater also meets its own ground: softer or harder by a factor of about two.
     kappa_t = 0.3 * age * (scale / radius) ** 2 * np.exp(rng.normal(0, 0.5, n))
     kappa_t = np.minimum(kappa_t, 2.0)
-    kind = kind_of(d * pixel_size_m, TRANSITION_M.get(body, 10_000.0))
+    kind = kind_of(d * pixel_size_m, TRANSITION_M.get(body, OTHER_TRANSITION_M))
     kind[secondary] = 2  # shallow: d/D about 0.11 (McEwen & Bierhaus 2006)
 
     draw = rng.uniform(size=n)

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from craterlab import CraterlabError
 from craterlab.bench import bench_dem, dem
 from craterlab.cli import main
+from craterlab.crater_profiles import fresh_profile
 from craterlab.nn.adsnet import AdsNet
-from craterlab.simulate.profiles import fresh_profile
 
 torch.set_num_threads(1)
 

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import craterlab as cl
+from craterlab.crater_profiles import fresh_profile
 from craterlab.detect.errors import size_factor
 from craterlab.detect.frame import data_window
 from craterlab.detect.merge import SAME_CRATER_IOU, keep_best
@@ -16,7 +17,6 @@ from craterlab.nn.zoo import ARCHITECTURES, Model
 from craterlab.normalise import robust_range
 from craterlab.simulate import Law, render
 from craterlab.simulate.photometry import reflectance
-from craterlab.simulate.profiles import fresh_profile
 from craterlab.train.size_errors import error_model, size_bias
 
 torch.set_num_threads(1)

@@ -3,10 +3,10 @@ import pytest
 import torch
 from scipy import stats
 
+from craterlab.crater_profiles import DIFFUSION, RHO_MAX, degraded_depth, fresh_profile, profile_table
 from craterlab.simulate import Law, render, scenes
 from craterlab.simulate.photometry import LAWS, lit_fraction, reflectance
 from craterlab.simulate.population import draw_diameters
-from craterlab.simulate.profiles import DIFFUSION, RHO_MAX, degraded_depth, fresh_profile, profile_table
 from craterlab.simulate.terrain import spectral_field
 
 
@@ -80,7 +80,7 @@ def test_diffusion_matches_a_gaussian_filter_in_two_dimensions():
     row = 12
     filtered = gaussian_filter(fresh_profile(rho), np.sqrt(2 * DIFFUSION[row]) / step, truncate=5)
     centre = len(axis) // 2
-    table = profile_table()[0, row].numpy()
+    table = profile_table()[0, row]
     want = np.interp(np.linspace(0, 3, 50), axis[centre:], filtered[centre, centre:])
     got = np.interp(np.linspace(0, 3, 50), np.linspace(0, RHO_MAX, len(table)), table)
     np.testing.assert_allclose(got, want, atol=0.002)

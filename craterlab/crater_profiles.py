@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import torch
 
 RIM_HEIGHT = 0.0368
 SIMPLE_DEPTH = 0.2179  # floor to rim crest of the fresh simple profile below
@@ -20,6 +19,9 @@ _N_RHO = 256
 # kappa t / R**2; the first is fresh, at the last a crater keeps about 2 % of its depth.
 DIFFUSION = np.concatenate([[0.0], np.geomspace(1e-3, 2.0, 23)])
 COMPLEX_DEPTHS = (0.16, 0.11, 0.075, 0.05)
+# Simple-to-complex transition diameters, metres (Pike 1988; Schenk 1991 for the icy and small bodies' scaling as 1/g).
+TRANSITION_M = {"Moon": 15_000.0, "Mars": 6_000.0, "Mercury": 10_000.0}
+OTHER_TRANSITION_M = 10_000.0
 
 
 def _simple(rho: np.ndarray) -> np.ndarray:
@@ -59,7 +61,12 @@ def fresh_profile(rho: np.ndarray, depth: float | None = None) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _table_numpy() -> np.ndarray:
+def profile_table() -> np.ndarray:
+    """Elevations over diameter, (kind, degradation, rho).
+
+    Kind 0 is simple, then come the complex depths; degradation runs along `DIFFUSION`, rho evenly from 0 to `RHO_MAX`.
+    Do not write into it: it is made once.
+    """
     from scipy.special import j0
 
     # A Hankel transform pair on a grid that reaches far beyond the ejecta: diffusion is exp(-kappa t q**2) there.
@@ -77,24 +84,28 @@ def _table_numpy() -> np.ndarray:
     return table
 
 
-def profile_table(device: torch.device | str = "cpu") -> torch.Tensor:
-    """(kind, degradation, rho) elevations over diameter; kind 0 is simple, then the complex depths."""
-    return torch.from_numpy(_table_numpy()).to(device)
-
-
 @lru_cache(maxsize=1)
-def _depth_table() -> np.ndarray:
-    t = _table_numpy()
-    return t.max(-1) - t[:, :, :8].mean(-1)
+def _rim_and_depth() -> np.ndarray:
+    """(2, kind, degradation): rim crest above the surroundings and above the lowest floor, over diameter."""
+    t = profile_table()
+    return np.stack([t.max(-1), t.max(-1) - t.min(-1)])
 
 
 def degraded_depth(kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
-    """Rim-to-floor depth over diameter after diffusion by `diffusion` = kappa t / R**2."""
-    depths = _depth_table()
+    """Rim-to-floor depth over diameter after diffusion by `diffusion` = kappa t / R**2; a central peak is no floor."""
+    return _along(_rim_and_depth()[1], kind, diffusion)
+
+
+def degraded_rim(kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
+    """Height of the rim crest above the surroundings, over diameter, after diffusion."""
+    return _along(_rim_and_depth()[0], kind, diffusion)
+
+
+def _along(values: np.ndarray, kind: np.ndarray, diffusion: np.ndarray) -> np.ndarray:
     row = diffusion_row(diffusion)
     lo = np.minimum(row.astype(int), len(DIFFUSION) - 2)
     f = row - lo
-    return depths[kind, lo] * (1 - f) + depths[kind, lo + 1] * f
+    return values[kind, lo] * (1 - f) + values[kind, lo + 1] * f
 
 
 def diffusion_row(diffusion: np.ndarray) -> np.ndarray:
