@@ -1,4 +1,4 @@
-"""Characterization: the shape of each crater's rim, its depth, and how far it has worn down."""
+"""Characterization: the shape of each crater's rim, its depth, how far it has worn down, and what kind it is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from .measure import Setting
+    from .polar import Places, Reader
+
 __all__ = ["characterize"]
 
 
@@ -27,9 +30,10 @@ def characterize(
     device: str | None = None,
     pixel_size: float | None = None,
     dem_resolution_m: float | None = None,
+    kinds: bool = True,
     progress: bool = True,
 ) -> gpd.GeoDataFrame:
-    """Measure the rim of every crater, its depth, and with an elevation model its walls, floor and erosion.
+    """Measure the rim of every crater, its depth and erosion, and say what kind it is.
 
     Parameters
     ----------
@@ -48,15 +52,18 @@ def characterize(
         without one) are (64, 64) float32, north up, 4 crater radii wide, NaN for nodata; ``row`` the crater's row;
         ``radius_px``, ``radius_m``, ``sun_azimuth_deg``, ``incidence_deg`` numbers.
     device : str, optional
-        Accepted like in the other verbs; these measurements run on the processor.
+        Where the network runs, as torch names it; default a GPU where there is one. The measurements run on the
+        processor.
     pixel_size : float, optional
         Metres per pixel of a plain array.
     dem_resolution_m : float, optional
         Real resolution of the elevation model: the full width at half maximum of its point spread. Stereo models
         resolve less than their posting says (GLD100: 474 m a pixel here, 1 to 1.5 km real detail). Without it the model
         counts as sharp to its pixels. Depth, rim height, walls and erosion are corrected for it.
+    kinds : bool
+        False leaves out what the network says: class, rays, and erosion where there is no elevation model.
     progress : bool
-        A bar above 1,000 craters.
+        A bar above 1,000 craters; above 200 where the network looks at them.
 
     Returns
     -------
@@ -92,7 +99,15 @@ def characterize(
         kappa_t_m2, kappa_t_std_m2 : float
             Diffusion since the crater formed, m2 (Fassett & Thomson 2014).
         erosion_from : str
-            ``"dem"`` or ``""``.
+            ``"dem"``, ``"image"`` (the network's estimate) or ``""``.
+        p_valid, p_ghost, p_layered, p_secondary : float
+            Probabilities of the classes (sum 1): a plain crater; one buried or worn to a trace; one with layered
+            ejecta; one made by the ejecta of another impact.
+        morphology : str
+            The likeliest class; ``"unknown"`` where the crater is smaller than 8 pixels or seen to less than 60 %: the
+            probabilities are then those from body and size alone.
+        p_rays, rays : float, bool
+            Probability of bright rays, and whether it is 0.5 or more; NaN and <NA> where the class is unknown.
 
     Raises
     ------
@@ -137,13 +152,56 @@ def characterize(
     )
     given_std = np.asarray(out["diameter_std_m"], float) if "diameter_std_m" in out else np.full(len(out), np.nan)
     columns = measure_all(where, given_std, image, elevation, grid.shape, setting, progress)
-    columns |= _derived(columns, 2 * where.radius_m, given_std)
     attrs = dict(out.attrs)
+    if kinds:
+        named, network = _named(where, image, elevation, grid.shape, setting, device, progress)
+        columns |= _one_erosion(columns, named) | named
+        attrs["kinds_by"] = network
+    columns |= _derived(columns, 2 * where.radius_m, given_std)
     out = out.assign(**columns)
     if extra:
         out = out.assign(**extra_columns(extra, scene, image, elevation, grid, where, out))
     out.attrs.update(attrs)
     return out
+
+
+def _named(
+    where: Places,
+    image: Reader,
+    elevation: Reader | None,
+    shape: tuple[int, int],
+    setting: Setting,
+    device: str | None,
+    progress: bool,
+) -> tuple[dict[str, Any], str]:
+    """Columns of the network, and which network it was."""
+    import pandas as pd
+
+    from craterlab.inference import pick_device
+    from craterlab.nn.chipnet import load_chipnet
+    from craterlab.progress import progress_bar
+
+    from .kinds import kinds_of
+
+    namer = load_chipnet(device=pick_device(device))
+    with progress_bar(show=progress and len(where) > 200, total=len(where), desc="kinds", unit="crater") as bar:
+        named: dict[str, Any] = kinds_of(
+            namer, image, elevation, shape, where, sun=setting.sun, body=setting.body, bar=bar
+        )
+    rays = pd.array(named["p_rays"] >= 0.5, dtype="boolean")
+    rays[np.isnan(named["p_rays"])] = pd.NA
+    return named | {"rays": rays}, f"{namer.name} {namer.sha256}"
+
+
+def _one_erosion(columns: dict[str, np.ndarray], named: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Erosion from the elevation model, and where that says nothing, from the image; taken out of `named`."""
+    seen, spread = named.pop("erosion"), named.pop("erosion_std")
+    take = np.isnan(columns["erosion"]) & np.isfinite(seen)
+    return {
+        "erosion": np.where(take, seen, columns["erosion"]),
+        "erosion_std": np.where(take, spread, columns["erosion_std"]),
+        "erosion_from": np.where(take, "image", columns["erosion_from"]),
+    }
 
 
 def _derived(columns: dict[str, np.ndarray], diameter: np.ndarray, given_std: np.ndarray) -> dict[str, np.ndarray]:

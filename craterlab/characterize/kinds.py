@@ -17,6 +17,8 @@ from .polar import Places, Reader
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from craterlab.nn.chipnet import Namer
+
     Floats = NDArray[np.float64]
 
 CLASSES = ("valid", "ghost", "layered", "secondary")
@@ -46,61 +48,54 @@ def beforehand(diameter_m: Floats, body: str | None) -> Floats:
     return np.stack([1 - ghost - layered - secondary, ghost, layered, secondary], 1)
 
 
-def kinds(
+def kinds_of(
+    namer: Namer,
     image: Reader,
     elevation: Reader | None,
     shape: tuple[int, int],
     where: Places,
     *,
-    sun_azimuth_deg: float = np.nan,
-    incidence_deg: float = np.nan,
+    sun: tuple[float, float] = (np.nan, np.nan),
     body: str | None = None,
-    model: str = "chipnet",
-    device: str = "cpu",
     bar: Any = None,
 ) -> dict[str, np.ndarray]:
     """Class, rays and erosion of craters.
 
     Parameters
     ----------
+    namer : Namer
+        The network; it runs where its weights lie.
     image, elevation : Reader
         Elevation in metres; without a scale it is not used.
     shape : (rows, columns)
     where : Places, n craters
-    sun_azimuth_deg, incidence_deg : float
-        NaN where not known.
+    sun : (azimuth, incidence)
+        Degrees, clockwise from north and from the vertical; NaN where not known.
     body : str, optional
-    model, device : str
     bar : progress bar, optional
 
     Returns
     -------
     dict of ndarray (n,)
-        p_valid, p_ghost, p_layered, p_secondary (sum to 1), morphology, p_rays, rays, erosion, erosion_std. Craters
-        smaller than 8 pixels, or seen to less than 0.6, are "unknown": their probabilities are those from beforehand,
-        and rays and erosion are NaN. Outside the image all are NaN.
+        p_valid, p_ghost, p_layered, p_secondary (sum to 1), morphology, p_rays, erosion, erosion_std. Craters smaller
+        than 8 pixels, or seen to less than 0.6, are "unknown": their probabilities are those from beforehand, rays and
+        erosion are NaN. Outside the image all are NaN.
     """
     import torch
 
     from craterlab.inference import quick_precision
-    from craterlab.nn.chipnet import load_chipnet
 
-    namer = load_chipnet(model, device)
-    n = len(where)
-    out = np.full((n, len(CLASSES) + 3), np.nan)
-    seen = np.zeros(n)
-    inside = RHO < 1
-    precision = quick_precision(torch.device(device))
-    quick = torch.autocast(torch.device(device).type, precision, enabled=precision != torch.float32)
+    device = next(namer.net.parameters()).device
+    out = np.full((len(where), len(CLASSES) + 3), np.nan)
+    seen = np.zeros(len(where))
+    precision = quick_precision(device)
+    quick = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     for index, picture, ground in chips(image, elevation, shape, where):
-        seen[index] = np.isfinite(picture[:, inside]).mean(1)
-        if ground is not None and np.isfinite(where.radius_m[index]).any():
+        seen[index] = np.isfinite(picture[:, RHO < 1]).mean(1)
+        if ground is not None:
             ground = (ground / (2 * where.radius_m[index, None, None])).astype(np.float32)
-        else:
-            ground = None
-        some = np.full(len(index), 1.0)
-        maps = layers(picture, ground, sun_azimuth_deg * some)
-        values = numbers(2 * where.radius_px[index], incidence_deg * some)
+        maps = layers(picture, ground, np.full(len(index), sun[0]))
+        values = numbers(2 * where.radius_px[index], np.full(len(index), sun[1]))
         for first in range(0, len(index), _BATCH):
             part = slice(first, first + _BATCH)
             x = torch.from_numpy(maps[part]).to(device).contiguous(memory_format=torch.channels_last)
