@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .contact_sheet import contact_sheet
 from .errors import CraterlabError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from .grid import Grid
 
-__all__ = ["craters", "scene", "sfd"]
+__all__ = ["contact_sheet", "craters", "scene", "sfd"]
 
 _MAX_PX = 2000  # more than a page or a screen shows
 _NICE = (1.0, 2.0, 5.0, 10.0)
