@@ -145,7 +145,8 @@ def _rims(group: Group) -> tuple[Columns, Floats]:
         else:
             profiles = sample(block, group.window, some, rims.RIM_RADII)
         seen[todo] |= np.isfinite(profiles).any((1, 2))
-        found = rims.trace(profiles, rims.crest_points if name == "dem" else rims.edge_points, some.radius_px)
+        points = rims.crest_points if name == "dem" else rims.edge_points
+        found = rims.trace(points(profiles), some.radius_px)
         good = found.good & large[todo]
         rows, metres = todo[good], 2 * some.radius_m[good]
         for column, value in (
