@@ -34,7 +34,7 @@ SHAPE_RADII = np.concatenate([INNER_RADII, CREST_RADII, FLANK_RADII, GROUND_RADI
 INNER, CREST, GROUND = slice(0, _RINGS), slice(_RINGS, _RINGS + 9), slice(-5, None)
 TRACE_RADII = np.concatenate([RIM_RADII, GROUND_RADII])
 _SECTORS = 12
-_UNEVEN = 0.5  # share of the unevenness of the ground around that a crater's own depth inherits
+_UNEVEN = 0.6  # share of the unevenness of the ground around that a crater's own depth inherits
 _NEEDED = 0.9  # share of samples that must be valid
 
 

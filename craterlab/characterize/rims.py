@@ -34,8 +34,8 @@ _STEPS, _STEPS_AGAIN = 7, 3  # from a circle, from an ellipse found before
 _GATE = 0.14  # crater radii around an ellipse found before
 _PRIOR = np.array([0.15, 0.15, 0.15, 0.07, 0.07])  # east, north, log radius, two of shape
 _NOISE = 1.5  # of the slope, below which an edge does not count
-_INDEPENDENT = 8.0  # rims bulge and slump over about 45 degrees: as many points are independent
-_CREST = 0.015  # what "the rim" is, relative: crest, break of slope, edge of the shadow
+_INDEPENDENT = 4.0  # rims bulge and slump over about 90 degrees: as many points are independent
+_CREST = 0.02  # what "the rim" is, relative: crest, break of slope, edge of the shadow
 _MIN_POINTS = 18
 _MIN_OCTANTS = 4
 
@@ -212,7 +212,7 @@ def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats, start: Float
     Ellipses
         `good` needs 18 of 72 points in at least 4 of 8 octants, half of which agree with the ellipse. Standard errors
         are those of the weighted fit, scaled by the scatter about it and by the number of independent points, with
-        1.5 % for what is called the rim.
+        2 % for what is called the rim.
     """
     n = len(radius)
     theta = np.zeros((n, 5)) if start is None else start
