@@ -280,10 +280,10 @@ def _true_walls(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     for i, row in enumerate(table.itertuples()):
         kind = int(kinds(np.array([row.true_diameter_m]), str(row.body))[0])
         z = profiles(kind, np.array([row.true_kappa_t]), SHAPE_RADII)[:, : CREST.stop]
-        z = np.maximum(z, -float(row.true_fill))  # type: ignore[arg-type]
+        z = np.maximum(z, -float(row.true_fill))
         rise, radius = wall_of(z, z[:, CREST].max(1) - z.min(1))
         slope[i] = np.degrees(np.arctan(2 * rise[0]))
-        floor[i] = radius[0] * float(row.true_diameter_m)  # type: ignore[arg-type]
+        floor[i] = radius[0] * float(row.true_diameter_m)
     return slope, floor
 
 

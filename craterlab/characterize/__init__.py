@@ -10,12 +10,14 @@ import numpy as np
 
 from craterlab.errors import CraterlabError
 
+from .radial import profiles
+
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
     import xarray as xr
 
-__all__ = ["characterize"]
+__all__ = ["characterize", "profiles"]
 
 
 def characterize(

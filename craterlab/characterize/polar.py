@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Reader = Callable[[int, int, int, int, int], np.ndarray]
 
 AZIMUTHS = 72
-_REACH = 2.4  # radii that a window holds around each crater
+REACH = 2.4  # radii that a window holds around each crater
 _WINDOW = 2048  # cell that craters are grouped by, in pixels of their level
-_LARGE = 512  # radius in pixels above which a crater is read at a coarser step
+LARGEST_PX = 512  # radius in pixels above which a crater is read at a coarser step
 _CHUNK = 256
 
 
@@ -104,8 +104,20 @@ def directions(n: int = AZIMUTHS) -> tuple[Floats, Floats]:
     return np.sin(azimuth), np.cos(azimuth)
 
 
-def groups(where: Places, shape: tuple[int, int]) -> Iterator[tuple[NDArray[np.intp], tuple[int, int, int, int, int]]]:
+def groups(
+    where: Places, shape: tuple[int, int], reach_radii: float = REACH, largest_px: float = LARGEST_PX
+) -> Iterator[tuple[NDArray[np.intp], tuple[int, int, int, int, int]]]:
     """Craters in groups of neighbours and like size, each with the window that holds them.
+
+    Parameters
+    ----------
+    where : Places
+    shape : (rows, columns)
+        Of the image.
+    reach_radii : float
+        What a window holds around each crater.
+    largest_px : float
+        Radius above which a crater is read at a coarser step.
 
     Yields
     ------
@@ -115,13 +127,13 @@ def groups(where: Places, shape: tuple[int, int]) -> Iterator[tuple[NDArray[np.i
         Clipped to the image; empty windows are left out (their craters lie outside).
     """
     with np.errstate(divide="ignore"):
-        level = np.maximum(0, np.ceil(np.log2(where.radius_px / _LARGE))).astype(int)
+        level = np.maximum(0, np.ceil(np.log2(where.radius_px / largest_px))).astype(int)
     step = 2**level
     key = np.stack([level, np.floor(where.y / (_WINDOW * step)), np.floor(where.x / (_WINDOW * step))])
     _, label = np.unique(key, axis=1, return_inverse=True)
     order = np.argsort(label.ravel(), kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(label.ravel()[order])) + 1) if len(order) else []:
-        reach = _REACH * np.abs(where.unit[part]).sum(2)  # (k, 2): x and y
+        reach = reach_radii * np.abs(where.unit[part]).sum(2)  # (k, 2): x and y
         x0, x1 = (where.x[part] - reach[:, 0]).min(), (where.x[part] + reach[:, 0]).max()
         y0, y1 = (where.y[part] - reach[:, 1]).min(), (where.y[part] + reach[:, 1]).max()
         s = int(step[part[0]])
