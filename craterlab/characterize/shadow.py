@@ -41,7 +41,8 @@ _DARK = 0.2  # brightness over that of the ground around, both above black
 _FLAT = 0.7  # share of its length within a fifth of the step from dark to lit
 _EDGE = 0.12, 2.2  # given radii, pixels (the larger holds) from a fifth to four fifths of that step
 _DEEPEST = 1.1  # over the depth of a fresh crater: a longer dark stretch is no shadow
-_SLOPING, _LEVEL = 0.5, 0.8  # brightness behind the tip over that of the ground: still the wall, floor
+# Brightness behind the tip over that of the ground: of a wall turned from the sun, a floor (two), a wall that faces it.
+_LEVEL = (0.5, 0.8, 1.2, 1.5)
 _FLOOR = 0.1  # radii behind the tip over which it is taken
 _STARTS = 0.4  # radii from the rim within which a shadow begins
 _LEFT = 0.15  # radii before the far rim by which it must have ended
@@ -143,8 +144,8 @@ def _shadows(
     at = np.where(near, np.nan_to_num(level, nan=np.inf), np.inf).argmin(-1)[..., None]
     dark = np.take_along_axis(level, at, -1)
     beyond = np.where(inside & (s > at), level, np.nan)
-    lit = percentile_of(beyond.reshape(-1, light.shape[-1]), 75.0).reshape(dark.shape)
-    half = 0.5 * (dark + np.minimum(lit, 1.0))
+    lit = percentile_of(beyond.reshape(-1, light.shape[-1]), 90.0).reshape(dark.shape)
+    half = np.maximum(0.5 * (dark + np.minimum(lit, 1.0)), 0.5 * _DARK)  # where all is dark nothing is lit
     begins, ends = _run(level < half, at)
     runs = [_run(level < dark + share * (np.minimum(lit, 1.0) - dark), at) for share in (0.2, 0.8)]
     flat = np.median((runs[0][1] - runs[0][0]) / (ends - begins), axis=1, keepdims=True)
@@ -165,11 +166,11 @@ def _shadows(
     skip = np.maximum(0.04, 1.2 / radius_px)[:, None] / _STEP
     behind = (s >= (exact + skip)[..., None]) & (s <= (exact + skip + _FLOOR / _STEP)[..., None])
     after = percentile_of(np.where(behind, level, np.nan).reshape(-1, light.shape[-1]), 50.0).reshape(rim.shape)
-    level_floor = np.clip((after - _SLOPING) / (_LEVEL - _SLOPING), 0, 1)
+    level_floor = np.interp(after, _LEVEL, [0.0, 1.0, 1.0, 0.0])
     state = np.full(tip.shape[:-1], "", dtype=object)
-    state[ends > last - _LEFT / _STEP] = LONG
-    state[np.broadcast_to(smooth, state.shape)] = NONE
-    state[~(dark[..., 0] < _DARK) | ~(lit[..., 0] > 2 * dark[..., 0]) | (begins - first > _STARTS / _STEP)] = NONE
+    dim = (dark[..., 0] < _DARK) & (begins - first <= _STARTS / _STEP)
+    state[~dim | ~(lit[..., 0] > 2 * dark[..., 0]) | smooth] = NONE
+    state[dim & (ends > last - _LEFT / _STEP)] = LONG
     state[~np.isfinite(np.where(inside, level, 0.0)).all(-1)] = CUT
     fine = state == ""
     return (
