@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from . import dating, match, plot, simulate
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
-    from .characterize import characterize
+    from .characterize import characterize, profiles
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -46,6 +46,7 @@ _HOME = {
     "finetune": "train.finetune",
     "instruments": "instruments",
     "open_scene": "scene",
+    "profiles": "characterize",
     "read_counts": "catalog",
     "read_craters": "catalog",
     "sfd": "dating",
@@ -77,6 +78,7 @@ __all__ = [
     "match",
     "open_scene",
     "plot",
+    "profiles",
     "read_counts",
     "read_craters",
     "sfd",

@@ -10,6 +10,8 @@ import numpy as np
 
 from craterlab.errors import CraterlabError
 
+from .radial import profiles
+
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from .measure import Setting
     from .polar import Places, Reader
 
-__all__ = ["characterize"]
+__all__ = ["characterize", "profiles"]
 
 
 def characterize(

@@ -34,7 +34,7 @@ SHAPE_RADII = np.concatenate([INNER_RADII, CREST_RADII, FLANK_RADII, GROUND_RADI
 INNER, CREST, GROUND = slice(0, _RINGS), slice(_RINGS, _RINGS + 9), slice(-5, None)
 TRACE_RADII = np.concatenate([RIM_RADII, GROUND_RADII])
 _SECTORS = 12
-_UNEVEN = 0.5  # share of the unevenness of the ground around that a crater's own depth inherits
+_UNEVEN = 0.6  # share of the unevenness of the ground around that a crater's own depth inherits
 _NEEDED = 0.9  # share of samples that must be valid
 
 
@@ -62,12 +62,21 @@ def level_out(elevation: Floats, radii: Floats) -> Floats:
     ndarray, (n, 72, m)
         The plane passes through 0 at the centre: levels are kept.
     """
-    east, north = directions()
+    return elevation - plane(regional_slope(elevation, radii), radii)
+
+
+def regional_slope(elevation: Floats, radii: Floats) -> Floats:
+    """Slope of the ground around to the east and north, per crater radius, (n, 2); 0 where too little is known."""
     ground, rim = (radii >= 1.79) & (radii <= 2.21), (radii >= 0.89) & (radii <= 1.11)
     far, near = _tilt(elevation[..., ground], radii[ground]), _tilt(elevation[..., rim], radii[rim])
-    slope = np.nan_to_num(np.where(np.isfinite(far), far, near))
-    plane = slope[:, 0, None] * east + slope[:, 1, None] * north
-    return elevation - plane[..., None] * radii
+    return np.nan_to_num(np.where(np.isfinite(far), far, near))
+
+
+def plane(slope: Floats, radii: Floats) -> Floats:
+    """Elevation (n, 72, m) of planes through 0 at the centre."""
+    east, north = directions()
+    along = slope[:, 0, None] * east + slope[:, 1, None] * north
+    return np.asarray(along[..., None] * radii)
 
 
 def _tilt(elevation: Floats, radii: Floats) -> Floats:

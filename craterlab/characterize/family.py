@@ -94,7 +94,8 @@ def family(kind: int, blur_step: int) -> Family:
         width = np.abs(np.gradient(erosion)) + 1e-4
         prior = (1 - _FILLED if np.isinf(fill) else _FILLED / (len(FILLS) - 1)) * width / width.sum()
         true, seen = (_measures(np.maximum(z, -fill)) for z in (sharp, blurred))
-        share = [np.where(np.isfinite(r), r, 1.0) for r in (seen[:3] / true[:3])]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = [np.where(np.isfinite(r) & (r > 0), r, 1.0) for r in seen[:3] / true[:3]]
         shift = np.nan_to_num(seen[3] - true[3])
         part = [np.maximum(blurred, -fill), AGES, erosion, prior, seen[0], *share, shift]
         parts.append([values[use] for values in part])

@@ -54,6 +54,11 @@ class Setting:
     dem_resolution_m: float  # full width at half maximum of its point spread; NaN: not known
 
 
+def plain_setting() -> Setting:
+    """Of a scene of which nothing is known."""
+    return Setting(None, (np.nan, np.nan), 0.0, np.nan, np.nan)
+
+
 @dataclass(frozen=True)
 class Group:
     """Neighbouring craters with the pixels around them."""
@@ -80,25 +85,33 @@ def measure_all(
     out: Columns = {name: np.full(n, np.nan) for name in NUMBERS} | {name: np.full(n, "", object) for name in TEXTS}
     out["depth_why"][:] = _OUTSIDE
 
-    def parts() -> Iterator[tuple[NDArray[np.intp], Group]]:
-        read: dict[str, Any] = {}
-        for index, window in groups(where, shape):
-            if read.get("window") != window:
-                read = {"window": window, "image": image(*window), "dem": elevation(*window) if elevation else None}
-            yield (
-                index,
-                Group(where.take(index), given_std[index], window, read["image"], read["dem"], setting),
-            )
-
+    parts = groups_of(where, given_std, image, elevation, shape, setting)
     with progress_bar(show=progress and n > 1000, total=n, desc="characterize", unit="crater") as bar:
-        for index, columns in _side_by_side(parts(), measure_group):
+        for index, columns in side_by_side(parts, measure_group):
             for name, values in columns.items():
                 out[name][index] = values
             bar.update(len(index))
     return out
 
 
-def _side_by_side(
+def groups_of(
+    where: Places,
+    given_std: Floats,
+    image: Reader,
+    elevation: Reader | None,
+    shape: tuple[int, int],
+    setting: Setting,
+    **reach: float,
+) -> Iterator[tuple[NDArray[np.intp], Group]]:
+    """Groups with their pixels, each window read once; `reach` as for ``polar.groups``."""
+    read: dict[str, Any] = {}
+    for index, window in groups(where, shape, **reach):
+        if read.get("window") != window:
+            read = {"window": window, "image": image(*window), "dem": elevation(*window) if elevation else None}
+        yield index, Group(where.take(index), given_std[index], window, read["image"], read["dem"], setting)
+
+
+def side_by_side(
     parts: Iterator[tuple[NDArray[np.intp], Group]], work: Callable[[Group], Columns]
 ) -> Iterator[tuple[NDArray[np.intp], Columns]]:
     """Work on parts in threads (NumPy lets go of the interpreter), a few ahead of what is taken."""
@@ -117,7 +130,7 @@ def _side_by_side(
 
 def measure_group(group: Group) -> Columns:
     """Columns of one group: rim, then what is measured on it."""
-    columns, theta = _rims(group)
+    columns, theta = trace_rims(group)
     rim = on_ellipses(group.where, theta)
     kind = kinds(2 * rim.radius_m, group.of.body)
     seen = columns["ellipse_from"] != ""
@@ -128,7 +141,7 @@ def measure_group(group: Group) -> Columns:
     return columns | _from_shadow(group, rim, kind, columns, seen)
 
 
-def _rims(group: Group) -> tuple[Columns, Floats]:
+def trace_rims(group: Group) -> tuple[Columns, Floats]:
     """Ellipses on the elevation, else on the image, else the given circle."""
     where, n = group.where, len(group.where)
     columns: Columns = {name: np.full(n, np.nan) for name in NUMBERS[:5]}
@@ -145,7 +158,8 @@ def _rims(group: Group) -> tuple[Columns, Floats]:
         else:
             profiles = sample(block, group.window, some, rims.RIM_RADII)
         seen[todo] |= np.isfinite(profiles).any((1, 2))
-        found = rims.trace(profiles, rims.crest_points if name == "dem" else rims.edge_points, some.radius_px)
+        points = rims.crest_points if name == "dem" else rims.edge_points
+        found = rims.trace(points(profiles), some.radius_px)
         good = found.good & large[todo]
         rows, metres = todo[good], 2 * some.radius_m[good]
         for column, value in (

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Reader = Callable[[int, int, int, int, int], np.ndarray]
 
 AZIMUTHS = 72
-_REACH = 2.4  # radii that a window holds around each crater
+REACH = 2.4  # radii that a window holds around each crater
 _WINDOW = 2048  # cell that craters are grouped by, in pixels of their level
-_LARGE = 512  # radius in pixels above which a crater is read at a coarser step
+LARGEST_PX = 512  # radius in pixels above which a crater is read at a coarser step
 _CHUNK = 256
 
 
@@ -105,9 +105,19 @@ def directions(n: int = AZIMUTHS) -> tuple[Floats, Floats]:
 
 
 def groups(
-    where: Places, shape: tuple[int, int], reach_radii: float = _REACH
+    where: Places, shape: tuple[int, int], reach_radii: float = REACH, largest_px: float = LARGEST_PX
 ) -> Iterator[tuple[NDArray[np.intp], tuple[int, int, int, int, int]]]:
     """Craters in groups of neighbours and like size, each with the window that holds them.
+
+    Parameters
+    ----------
+    where : Places
+    shape : (rows, columns)
+        Of the image.
+    reach_radii : float
+        What a window holds around each crater.
+    largest_px : float
+        Radius above which a crater is read at a coarser step.
 
     Yields
     ------
@@ -117,7 +127,7 @@ def groups(
         Clipped to the image; empty windows are left out (their craters lie outside).
     """
     with np.errstate(divide="ignore"):
-        level = np.maximum(0, np.ceil(np.log2(where.radius_px / _LARGE))).astype(int)
+        level = np.maximum(0, np.ceil(np.log2(where.radius_px / largest_px))).astype(int)
     step = 2**level
     key = np.stack([level, np.floor(where.y / (_WINDOW * step)), np.floor(where.x / (_WINDOW * step))])
     _, label = np.unique(key, axis=1, return_inverse=True)

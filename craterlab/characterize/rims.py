@@ -23,18 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Points = Callable[[Floats, Floats | None], tuple[Floats, Floats]]
+    # Where the rim is expected (n, 72), NaN not known -> radius and weight of rim points, (n, 72) each.
+    Points = Callable[[Floats | None], tuple[Floats, Floats]]
 
 RIM_RADII = np.linspace(0.5, 1.6, 56)
 _STEP = RIM_RADII[1] - RIM_RADII[0]
 _BLUR = 0.04  # crater radii
 _REACH = 0.18  # 1-sigma of where the crest is looked for, crater radii
-_STEPS = 7
+_STEPS, _STEPS_AGAIN = 7, 3  # from a circle, from an ellipse found before
 _GATE = 0.14  # crater radii around an ellipse found before
 _PRIOR = np.array([0.15, 0.15, 0.15, 0.07, 0.07])  # east, north, log radius, two of shape
 _NOISE = 1.5  # of the slope, below which an edge does not count
-_INDEPENDENT = 8.0  # rims bulge and slump over about 45 degrees: as many points are independent
-_CREST = 0.015  # what "the rim" is, relative: crest, break of slope, edge of the shadow
+_INDEPENDENT = 4.0  # rims bulge and slump over about 90 degrees: as many points are independent
+_CREST = 0.02  # what "the rim" is, relative: crest, break of slope, edge of the shadow
 _MIN_POINTS = 18
 _MIN_OCTANTS = 4
 
@@ -54,42 +55,39 @@ class Ellipses:
     theta: Floats  # (n, 5): the parameters of `radius_at`
 
 
-def trace(profiles: Floats, points: Points, radius_px: Floats) -> Ellipses:
-    """Rim ellipse from profiles: points, ellipse, points again closer to the ellipse, and so on.
+def trace(points: Points, radius_px: Floats) -> Ellipses:
+    """Rim ellipse: points, ellipse, points again closer to the ellipse, and so on.
 
     Parameters
     ----------
-    profiles : ndarray, (n, 72, 56)
-        Along `RIM_RADII`.
     points : callable
-        `crest_points` or `edge_points`.
+        From `crest_points` or `edge_points`.
     radius_px : ndarray, (n,)
 
     Returns
     -------
     Ellipses
     """
-    found = fit_ellipses(*points(profiles, None), radius_px)
+    found = fit_ellipses(*points(None), radius_px)
     for _ in range(2):
         expected = np.where(found.good[:, None], radius_at(found.theta), np.nan)
-        found = fit_ellipses(*points(profiles, expected), radius_px)
+        found = fit_ellipses(*points(expected), radius_px, found.theta)
     return found
 
 
-def crest_points(elevation: Floats, expected: Floats | None = None) -> tuple[Floats, Floats]:
+def crest_points(elevation: Floats) -> Points:
     """Crest of each profile of an elevation model.
 
     Parameters
     ----------
     elevation : ndarray, (n, 72, 56)
         Along `RIM_RADII`, regional slope taken off; NaN is nodata.
-    expected : ndarray, (n, 72), optional
-        Where the rim is about (NaN not known): the crest is then looked for only there.
 
     Returns
     -------
-    radius, weight : ndarray, (n, 72)
-        In crater radii; weight 0 where the profile has no crest in reach.
+    callable
+        Of where the rim is about, (n, 72) (NaN not known, or None), in whose reach the crest is then looked for. Gives
+        radius in crater radii, and weight: 0 where the profile has no crest in reach.
     """
     z, known = _smooth(elevation, order=0)
     # Height above the chord from wall to flank makes a crest of a change of slope, as worn rims have it.
@@ -99,25 +97,27 @@ def crest_points(elevation: Floats, expected: Floats | None = None) -> tuple[Flo
     by_radius = height[:, ::2].transpose(0, 2, 1).reshape(-1, AZIMUTHS // 2)
     middle = percentile_of(by_radius, 50.0).reshape(len(z), 1, -1)
     centre = RIM_RADII[np.argmax(np.nan_to_num(middle - _penalty(1.0, 0.25) * scale, nan=-np.inf), axis=-1)][..., None]
-    score = height - scale * _pull(expected, centre, 0.25)
-    radius, sharp = _peak(score, height, known)
-    return radius, np.where(sharp > 0.02 * scale[..., 0], 1.0, 0.0) * np.isfinite(radius)
+
+    def find(expected: Floats | None) -> tuple[Floats, Floats]:
+        score = height - scale * _pull(expected, centre, 0.25)
+        radius, sharp = _peak(score, height, known)
+        return radius, np.where(sharp > 0.02 * scale[..., 0], 1.0, 0.0) * np.isfinite(radius)
+
+    return find
 
 
-def edge_points(brightness: Floats, expected: Floats | None = None) -> tuple[Floats, Floats]:
+def edge_points(brightness: Floats) -> Points:
     """Steepest change of brightness of each profile of an image.
 
     Parameters
     ----------
     brightness : ndarray, (n, 72, 56)
         Along `RIM_RADII`; NaN is nodata.
-    expected : ndarray, (n, 72), optional
-        As in `crest_points`.
 
     Returns
     -------
-    radius, weight : ndarray, (n, 72)
-        In crater radii; weight 0..1, low where the sun leaves no contrast, 0 where there is none above the noise.
+    callable
+        As of `crest_points`; weight 0..1, low where the sun leaves no contrast, 0 where there is none above the noise.
     """
     slope, known = _smooth(brightness, order=1)
     east, north = directions()
@@ -130,10 +130,14 @@ def edge_points(brightness: Floats, expected: Floats | None = None) -> tuple[Flo
     flat = slope[..., ::4].reshape(len(slope), -1)
     noise = 1.4826 * percentile_of(np.abs(flat - percentile_of(flat, 50.0)[:, None]), 50.0)
     top = np.nan_to_num(score).max((1, 2))[:, None, None]
-    radius, _ = _peak(score - top * _pull(expected, np.ones((1, 1, 1)), 0.25), score, known)
-    strength = _value_at(score, radius)
-    weight = np.where((strength > _NOISE * noise[:, None]) & (np.abs(pattern) > 0.35), np.abs(pattern), 0.0)
-    return radius, weight * np.isfinite(radius)
+
+    def find(expected: Floats | None) -> tuple[Floats, Floats]:
+        radius, _ = _peak(score - top * _pull(expected, np.ones((1, 1, 1)), 0.25), score, known)
+        strength = _value_at(score, radius)
+        weight = np.where((strength > _NOISE * noise[:, None]) & (np.abs(pattern) > 0.35), np.abs(pattern), 0.0)
+        return radius, weight * np.isfinite(radius)
+
+    return find
 
 
 def _pull(expected: Floats | None, centre: Floats, weight: float) -> Floats:
@@ -191,7 +195,7 @@ def _value_at(curve: Floats, radius: Floats) -> Floats:
     return np.take_along_axis(curve, k[..., None], axis=-1)[..., 0]
 
 
-def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats) -> Ellipses:
+def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats, start: Floats | None = None) -> Ellipses:
     """Ellipses through rim points.
 
     Parameters
@@ -200,30 +204,33 @@ def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats) -> Ellipses:
         Rim points by azimuth in crater radii, and their weight 0..1.
     radius_px : ndarray, (n,)
         Crater radius in pixels: neighbouring azimuths closer than a pixel are no independent points.
+    start : ndarray, (n, 5), optional
+        Parameters to start from, those of the circle otherwise.
 
     Returns
     -------
     Ellipses
         `good` needs 18 of 72 points in at least 4 of 8 octants, half of which agree with the ellipse. Standard errors
         are those of the weighted fit, scaled by the scatter about it and by the number of independent points, with
-        1.5 % for what is called the rim.
+        2 % for what is called the rim.
     """
     n = len(radius)
-    theta = np.zeros((n, 5))
+    theta = np.zeros((n, 5)) if start is None else start
     point = np.where(weight > 0, radius, 1.0)
     precision = np.diag(_PRIOR**-2.0)
     scale = np.full(n, 0.15)
     used = weight.copy()
     normal = np.broadcast_to(precision, (n, 5, 5)).copy()
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if start is None else _STEPS_AGAIN):
         model = radius_at(theta)
         slope = np.stack([(radius_at(theta + h) - model) / 1e-4 for h in 1e-4 * np.eye(5)], axis=-1)
         residual = point - model
         scale = np.maximum(_spread(residual, weight), 0.008)
         used = weight * np.maximum(0.0, 1.0 - (residual / (4.685 * scale[:, None])) ** 2) ** 2
         pull = used / scale[:, None] ** 2
-        normal = np.einsum("na,nai,naj->nij", pull, slope, slope) + precision
-        right = np.einsum("na,nai,na->ni", pull, slope, residual) - theta @ precision
+        pulled = (slope * pull[..., None]).transpose(0, 2, 1)
+        normal = pulled @ slope + precision
+        right = (pulled @ residual[..., None])[..., 0] - theta @ precision
         theta = theta + np.clip(np.linalg.solve(normal, right[..., None])[..., 0], -0.15, 0.15)
         theta = np.clip(theta, -0.45, 0.45)
     independent = np.minimum(2 * np.pi * radius_px, _INDEPENDENT) / AZIMUTHS

@@ -2,7 +2,8 @@
 
 The wall is what lies between a quarter and three quarters of the way from floor to rim. Its slope is the mean slope
 there, and the floor ends where the wall, drawn on straight, meets the level of the floor. Both are medians over 12
-sectors, with the standard error of a median from the scatter between sectors.
+sectors, with the standard error of a median from the scatter between sectors, two of which count as one: what slumps
+or is overprinted reaches over more than 30 degrees.
 """
 
 from __future__ import annotations
@@ -74,5 +75,5 @@ def _middle(values: Floats) -> tuple[Floats, Floats]:
     middle = percentile_of(values, 50.0)
     spread = 1.4826 * percentile_of(np.abs(values - middle[:, None]), 50.0)
     enough = count >= _NEEDED
-    std = 1.2533 * spread / np.sqrt(np.maximum(count, 1))
+    std = 1.2533 * spread / np.sqrt(np.maximum(count, 1) / 2)
     return np.where(enough, middle, np.nan), np.where(enough, std, np.nan)

@@ -23,6 +23,7 @@ SIGNATURES = {
     "detect": "scene * model threshold min_diameter_px backend device",
     "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
+    "profiles": "scene craters dem * radii",
     "area_km2": "scene within",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",
@@ -65,7 +66,7 @@ def test_accessors_are_registered_on_import():
         "import craterlab, numpy as np, pandas as pd, xarray as xr\n"
         "image = xr.DataArray(np.zeros((4, 4), 'f4'), dims=('y', 'x'))\n"
         "for scene in (image, image.to_dataset(name='image')):\n"
-        "    for verb in ('superres', 'detect', 'characterize', 'area_km2'):\n"
+        "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'area_km2'):\n"
         "        assert callable(getattr(scene.crater, verb)), verb\n"
         "for verb in ('sfd', 'age', 'write'):\n"
         "    assert callable(getattr(pd.DataFrame().crater, verb)), verb"
