@@ -20,6 +20,8 @@ _LABELS = {
     "cumulative": r"Cumulative crater density $N(\geq D)$ [km$^{-2}$]",
     "differential": r"Differential crater density d$N$/d$D$ [km$^{-3}$]",
     "R": r"Relative crater density $R$",
+    "Hartmann": r"Crater density in $\sqrt{2}$ bins [km$^{-2}$]",
+    "incremental": r"Crater density in each bin [km$^{-2}$]",
 }
 _ISOCHRONS_GA = (0.01, 0.1, 1.0, 3.5, 4.0)
 
