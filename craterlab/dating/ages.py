@@ -21,6 +21,7 @@ from .ranges import choose_range
 from .result import Age
 from .selection import PARTIAL, Selected, resolve_area, resolve_perimeter, select
 
+_FEW = 100
 METHODS = ("poisson", "b-poisson", "c-fit", "d-fit")
 
 
@@ -143,7 +144,7 @@ system='Moon, Neukum (1983)', method='poisson', prior='n1')
         return fitted_age(bins_of(source, bins_kind, share), n, area, s, span, reason, method, prior, notes, made)
     if fitted:
         notes.append(f"no crater to fit ({method}): the upper limit of Poisson statistics instead")
-        method = "poisson"
+        method, made["partial"] = "poisson", partial or "whole"
     return poisson_age(n, area, s, span, reason, method, prior, notes, made)
 
 
@@ -183,7 +184,13 @@ def fitted_age(
         bins, s.production, area, span, method=method, resurfacing=made["resurfacing"], fit_error=made["fit_error"],
         binning=made["binning"],
     )  # fmt: skip
-    notes += [note for note in found.notes if note not in notes]
+    if made["binning"] != "as counted":  # there the count itself has said so
+        notes += found.notes
+    if method == "d-fit" and n < _FEW:
+        notes.append(
+            f"a differential fit leaves out empty bins and comes out high for few craters: on simulated surfaces by a "
+            f"quarter in N(1) for 30, 6 % for {_FEW}; method='poisson' does not"
+        )
     density = np.array([found.n1_lo, found.n1, found.n1_hi])
     return _age(s.chronology.inverse(density), density, n, area, s, span, reason, method, prior, notes, made)
 

@@ -85,6 +85,32 @@ class Production:
         beyond = np.maximum(log_d - centre[-1], 0)
         return np.asarray(n1) * 10 ** (np.interp(log_d, centre, log_f) + last * beyond)
 
+    def presented(self, diameter_km: ArrayLike, kind: str, n1: ArrayLike = 1.0) -> Floats:
+        """The function as an `SFD` of that kind shows it: "cumulative", "differential", "R" (D^3 dN/dD) or "Hartmann".
+
+        Hartmann's form is the number per km2 in a bin from D 2^(-1/4) to D 2^(1/4): its width times dN/dD, in a table
+        his counts themselves, log-log linear between bin centres.
+
+        Parameters and NaN policy as in `cumulative`.
+
+        Raises
+        ------
+        CraterlabError
+            If there is no such form ("incremental" has none: it depends on the bins).
+        """
+        if kind == "cumulative":
+            return self.cumulative(diameter_km, n1)
+        if kind == "Hartmann" and self.incremental:
+            start, _ = self._table()
+            share = np.log10(np.array(self.incremental) / np.sum(self.incremental[self.index_1km :]))
+            log_d = self._log_inside(diameter_km)
+            return np.asarray(n1) * 10 ** np.interp(log_d, start + np.log10(2) / 4, share)
+        d = np.asarray(diameter_km, float)
+        factor = {"differential": 1.0, "R": d**3, "Hartmann": d * (2**0.25 - 2**-0.25)}
+        if kind not in factor:
+            raise CraterlabError(f"a production function has no {kind!r} form; there are cumulative, {', '.join(factor)}")
+        return self.differential(d, n1) * factor[kind]
+
     def density(self, diameter_km: ArrayLike, *, range_km: tuple[float, float] | None = None) -> Floats:
         """Probability density per km that a crater of the range has this diameter; integrates to 1 over the range.
 

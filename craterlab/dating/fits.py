@@ -105,7 +105,7 @@ def fit(
     else:
         n1, sigma, first = _cumulative(bins, used, p, area_km2)
     if fit_error == "first-bin":
-        low, high = n1 * (1 - _BAR * first), n1 * (1 + _BAR * first)
+        low, high = n1 * max(1 - _BAR * first, 0.0), n1 * (1 + _BAR * first)
     else:
         low, high = n1 * 10**-sigma, n1 * 10**sigma
     return Fit(n1, low, high, int(used.sum()), notes)
