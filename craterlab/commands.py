@@ -11,6 +11,9 @@ from ._version import __version__
 from .errors import CraterlabError
 
 
+_PICTURES = (".png", ".pdf", ".svg")
+
+
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
@@ -53,6 +56,8 @@ def age(args: argparse.Namespace) -> None:
     for file in (args.json, args.plot):
         if file is not None:
             check_file(file)
+    if args.plot is not None and args.plot.suffix.lower() not in _PICTURES:
+        raise CraterlabError(f"a plot is written as {', '.join(_PICTURES)}; got {args.plot.name}")
     if args.functions is not None:
         own = dating.read_functions(args.functions)["system"]
         if args.system is None and len(own) == 1:
@@ -64,7 +69,9 @@ def age(args: argparse.Namespace) -> None:
             print(f"{'' if number == 0 else chr(10)}{file}")
         _print_age(found)
     record: dict[str, Any] = {"craterlab": __version__}
-    records = [a.to_dict() | {"upper_limit": a.upper_limit, "file": str(f)} for f, a in zip(args.files, ages, strict=True)]
+    records = [
+        a.to_dict() | {"upper_limit": a.upper_limit, "file": str(f)} for f, a in zip(args.files, ages, strict=True)
+    ]
     if len(ages) == 1:
         record = records[0] | record
     else:
@@ -150,7 +157,7 @@ def _plot_ages(args: argparse.Namespace, counts: list[Any], ages: list[Any]) -> 
         several = {"label": name, "color": f"C{number}"} if len(counts) > 1 else {}
         axes = points.plot(axes, age=a, **several)
     with whole_file(args.plot) as part:
-        axes.figure.savefig(part, format=args.plot.suffix.lstrip(".").lower() or "png", dpi=150)
+        axes.figure.savefig(part, format=args.plot.suffix[1:].lower(), dpi=150)
 
 
 def bench_detect(args: argparse.Namespace) -> None:

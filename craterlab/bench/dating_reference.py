@@ -23,7 +23,7 @@ _CAUSES = {
         "the resurfacing correction is published in words: ours weights the corrected cumulative densities and takes "
         "every bin of the range as a point; theirs is not known in detail"
     ),
-    "half step": "their grid sits half a step in log N(1) below the closed form; after the shift the rest is in `shifted`",
+    "half step": "their grid sits half a step in log N(1) below the closed form; see `shifted` for what is left then",
 }
 
 
@@ -39,10 +39,10 @@ def compare(data: str | Path) -> dict[str, Any]:
     -------
     dict
         `cases`: by method (c-fit with resurfacing apart) the number, the worst and median relative difference of age,
-        its bounds (`bounds`) and N(1), how many ages lie `within` tolerance, how many have the `same_count`, and those
-        `beyond` it in age or bounds, with command, difference and cause; for Poisson also the differences after their half step (`shifted`) and from
-        the closed form (`exact`). `functions`: worst relative difference of production, chronology and equilibrium
-        functions and epochs, in all presentations. `plot_points`: the same of binned counts by presentation.
+        its `bounds` and N(1), how many ages lie `within` tolerance, how many have the `same_count`, and those `beyond`
+        it in age or bounds, with command, difference and cause; for Poisson also the differences after their half step
+        (`shifted`) and from the closed form (`exact`). `functions`: worst relative difference of production, chronology
+        and equilibrium functions and epochs, in all presentations. `plot_points`: the same of binned counts.
 
     Raises
     ------

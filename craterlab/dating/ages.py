@@ -89,8 +89,8 @@ def age(
     Raises
     ------
     CraterlabError
-        If sizes are known in pixels only, a diameter is not positive, area, perimeter or range are wrong, craters lie on
-        several bodies, a name is unknown, or a choice does not go with the method.
+        If sizes are known in pixels only, a diameter is not positive, area, perimeter or range are wrong, craters lie
+        on several bodies, a name is unknown, or a choice does not go with the method.
 
     Notes
     -----

@@ -153,8 +153,9 @@ def binned(d_km: Floats, binning: str, weight: Floats | None = None, fraction: F
     if binning == "none":
         order = np.argsort(d_km)
         d = d_km[order]
-        ones = np.ones(d.size, np.int64)
-        return Bins(d, d, ones if share is None else share[order], ones if weight is None else weight[order])
+        one = np.ones(d.size)
+        counts: NDArray[Any] = one.astype(np.int64) if share is None else share[order]
+        return Bins(d, d, counts, one if weight is None else weight[order])
     edges = edges_for(d_km, binning)
     where = bin_of(d_km, edges)
     number = edges.size - 1
@@ -262,13 +263,14 @@ def sfd_of_bins(
         density_error = density / np.sqrt(_upwards(events))
     else:
         at = np.sqrt(lo * hi)
-        scale = {
+        width: dict[str, Any] = {
             "differential": 1.0,
             "R": at**3,
             # a bin from D 2^(-1/4) to D 2^(1/4) is this wide
             "Hartmann": at * (2**0.25 - 2**-0.25),
             "incremental": hi - lo,
-        }[kind] / (area * (hi - lo))
+        }
+        scale = width[kind] / (area * (hi - lo))
         density, density_error = counts * scale, counts * scale / np.sqrt(events)
         if kind == "differential" and production is not None:
             density = density * curvature(production, lo, hi)

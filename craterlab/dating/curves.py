@@ -106,10 +106,15 @@ class Production:
             log_d = self._log_inside(diameter_km)
             return np.asarray(n1) * 10 ** np.interp(log_d, start + np.log10(2) / 4, share)
         d = np.asarray(diameter_km, float)
-        factor = {"differential": 1.0, "R": d**3, "Hartmann": d * (2**0.25 - 2**-0.25)}
-        if kind not in factor:
-            raise CraterlabError(f"a production function has no {kind!r} form; there are cumulative, {', '.join(factor)}")
-        return self.differential(d, n1) * factor[kind]
+        if kind == "differential":
+            return self.differential(d, n1)
+        if kind == "R":
+            return self.differential(d, n1) * d**3
+        if kind == "Hartmann":
+            return self.differential(d, n1) * d * (2**0.25 - 2**-0.25)
+        raise CraterlabError(
+            f"a production function has no {kind!r} form; there are cumulative, differential, R and Hartmann"
+        )
 
     def density(self, diameter_km: ArrayLike, *, range_km: tuple[float, float] | None = None) -> Floats:
         """Probability density per km that a crater of the range has this diameter; integrates to 1 over the range.
@@ -213,7 +218,7 @@ class Chronology:
     max_age_ga : float
         Ages stop here.
     parameters : dict of str to float
-        Of the piecewise function for Vesta (O'Brien et al. 2014, see `craterlab.dating.obrien`); empty for another form.
+        Of the piecewise function for Vesta (O'Brien et al. 2014, see `craterlab.dating.obrien`); empty otherwise.
     points : tuple of (float, float)
         A table of t (Ga, from 0) and N(1), linear between its points; empty for another form.
     """
@@ -251,12 +256,17 @@ class Chronology:
     def inverse(self, n1_per_km2: ArrayLike) -> Floats:
         """Age (Ga) of a surface with that N(>=1 km) per km2, held within 0 .. `max_age_ga`; NaN in, NaN out."""
         n = np.asarray(n1_per_km2, float)
-        lo, hi = np.zeros(n.shape), np.full(n.shape, self.max_age_ga)
-        for _ in range(60):  # bisection: N(1) only grows, and 60 halvings of 4.57 Ga exhaust a double
-            mid = (lo + hi) / 2
-            older = self.n1(mid) < n
-            lo, hi = np.where(older, mid, lo), np.where(older, hi, mid)
-        return np.where(np.isnan(n), np.nan, (lo + hi) / 2)
+        node = np.linspace(0, self.max_age_ga, 2049)
+        at = self.n1(node)
+        right = np.clip(np.searchsorted(at, n), 1, node.size - 1)
+        lo, hi = node[right - 1], node[right]
+        t = np.clip(np.interp(n, at, node), lo, hi)
+        for _ in range(12):  # Newton from within a bracket of 2 Ma: a few steps exhaust a double
+            step = (self.n1(t) - n) / self.rate(t)
+            t = np.clip(t - step, lo, hi)
+            if not (np.abs(step) > 1e-15 * t).any():
+                break
+        return np.where(np.isnan(n), np.nan, t)
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,12 @@ def fit(
     production function's. As in craterstats the weights are
 
     - cumulative ("c-fit"): y, the cumulative density of the point, which counts the craters of all larger bins too;
-    - differential ("d-fit"): the counting error of y before it is corrected for the curvature of the production function
-      within the bin (Michael 2013, eq. 2); so the bins with fewest craters per km count least.
+    - differential ("d-fit"): the counting error of y before it is corrected for the curvature of the production
+      function within the bin (Michael 2013, eq. 2); so the bins with fewest craters per km count least.
 
     With `resurfacing` (cumulative only) the craters above the range are replaced by those that the fit itself predicts
-    there, N'(D) = N(D) - N(D_up) + A N(1) C(D_up), until N(1) stays the same (Michael and Neukum 2010); then every bin of
-    the range has a density, and the empty ones are points too.
+    there, N'(D) = N(D) - N(D_up) + A N(1) C(D_up), until N(1) stays the same (Michael and Neukum 2010); then every bin
+    of the range has a density, and the empty ones are points too.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def fit(
     used = _within(bins, range_km)
     if not used.any():
         raise CraterlabError(
-            f"no bin of the count lies wholly within {range_km[0]:.4g}-{range_km[1]:.4g} km, so there is nothing to fit; "
-            "widen range_km= or take method='poisson'"
+            f"no bin of the count lies wholly within {range_km[0]:.4g}-{range_km[1]:.4g} km, so there is nothing to "
+            "fit; widen range_km= or take method='poisson'"
         )
     over = ~used & (bins.lo_km < range_km[1] * (1 - _WHOLE)) & (bins.hi_km > range_km[0] * (1 + _WHOLE))
     notes = tuple(

@@ -191,7 +191,9 @@ def system(name: str | System | Path) -> System:
         found = read_functions(name)["system"]
         if len(found) != 1:
             many = f"holds {len(found)} systems ({', '.join(map(repr, found))}): read_functions() it and name one"
-            raise CraterlabError(f"{name} {many if found else 'holds no [[system]]; add one, or name one of craterlab'}")
+            raise CraterlabError(
+                f"{name} {many if found else 'holds no [[system]]; add one, or name one of craterlab'}"
+            )
         name = found[0]
     return _system(str(name))
 

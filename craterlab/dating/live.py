@@ -122,9 +122,7 @@ class LiveCount:
         points = sfd_of_bins(bins, passed, self.area_km2, kind, self.binning)
         notes: list[str] = []
         p = self.system.production
-        span, reason = choose_range(
-            range_km, lambda: bins, p, "none" if method == "poisson" else self.binning, notes
-        )
+        span, reason = choose_range(range_km, lambda: bins, p, "none" if method == "poisson" else self.binning, notes)
         n = int(np.count_nonzero((d >= span[0] * (1 - 1e-9)) & (d < span[1] * (1 - 1e-9))))
         made: dict[str, Any] = {"binning": "none" if method == "poisson" else self.binning}
         if method == "poisson" or not n:
@@ -133,6 +131,4 @@ class LiveCount:
             found = poisson_age(n, self.area_km2, self.system, span, reason, "poisson", prior, notes, made)
             return points, found
         made |= {"resurfacing": resurfacing, "fit_error": fit_error, "partial": "fraction"}
-        return points, fitted_age(
-            bins, n, self.area_km2, self.system, span, reason, method, prior, notes, made
-        )
+        return points, fitted_age(bins, n, self.area_km2, self.system, span, reason, method, prior, notes, made)

@@ -39,7 +39,8 @@ def n1(t: Floats, p: Mapping[str, float]) -> Floats:
     c_cd, f_cd, c_lhb, c_pd = _constants(p)
     t_lhb, eps, power = p["t_lhb"], p["epsilon"], 1 - p["beta"]
     young = np.minimum(t, t_lhb)
-    left = (t_lhb + eps) ** power - (t_lhb - young + eps) ** power
+    # (t_lhb + eps)^power - (t_lhb - t + eps)^power, exact for small t too
+    left = -((t_lhb + eps) ** power) * np.expm1(power * np.log1p(-young / (t_lhb + eps)))
     total = c_lhb / p["lambda_lhb"] * np.expm1(p["lambda_lhb"] * young) + c_cd / power * left
     old = np.maximum(t, t_lhb)
     early = np.exp((old - p["t_o"]) / p["tau_pd"]) - np.exp((t_lhb - p["t_o"]) / p["tau_pd"])

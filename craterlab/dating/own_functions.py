@@ -77,7 +77,9 @@ def read_functions(path: str | Path) -> dict[str, list[str]]:
         raise CraterlabError(f"{file.name} is not TOML: {error}") from None
     for key in raw:
         if key not in KINDS:
-            raise CraterlabError(f"{file.name}: unknown table {key!r}; there are {', '.join(f'[[{k}]]' for k in KINDS)}")
+            raise CraterlabError(
+                f"{file.name}: unknown table {key!r}; there are {', '.join(f'[[{k}]]' for k in KINDS)}"
+            )
     entries: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for kind in KINDS:
         found = raw.get(kind, [])
@@ -122,7 +124,9 @@ def _check(kind: str, entry: dict[str, Any], where: str) -> None:
                 raise CraterlabError(f"{where}: {key!r} must be text, got {value!r}")
         elif key == "index_1km":
             if not (isinstance(value, int) and 0 <= value < len(entry.get("incremental", ()))):
-                raise CraterlabError(f"{where}: 'index_1km' must be the number of a bin of 'incremental', got {value!r}")
+                raise CraterlabError(
+                    f"{where}: 'index_1km' must be the number of a bin of 'incremental', got {value!r}"
+                )
         elif key == "epochs":
             if not (isinstance(value, list) and value and all(isinstance(v, str) for v in value)):
                 raise CraterlabError(f"{where}: 'epochs' must be a list of names, got {value!r}")

@@ -37,9 +37,9 @@ def exposure(p: Production, area_km2: float, range_km: tuple[float, float], peri
 
     References
     ----------
-    Michael, G.G., Yue, Z., Gou, S., Di, K., 2021, Dating individual several-km lunar impact craters from the rim annulus
-    in region of planned Chang'E-5 landing: Poisson age-likelihood calculation for a buffered crater counting area, Earth
-    Planet. Sci. Lett. 568, 117031.
+    Michael, G.G., Yue, Z., Gou, S., Di, K., 2021, Dating individual several-km lunar impact craters from the rim
+    annulus in region of planned Chang'E-5 landing: Poisson age-likelihood calculation for a buffered crater counting
+    area, Earth Planet. Sci. Lett. 568, 117031.
     """
     if perimeter_km is None:
         expected = area_km2 * float(-np.diff(p.cumulative(range_km))[0])

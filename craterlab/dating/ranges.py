@@ -234,9 +234,8 @@ def suggest_range(
         if reached[i:].size and reached[i]:
             below = np.flatnonzero(~reached[i:])
             saturated = float(bins.lo_km[i + below[0]] if below.size else bins.hi_km[-1])
-            reasons["equilibrium"] = (
-                saturated, f"from where the count has fallen below the equilibrium function {e.name!r}, {saturated:.4g} km"
-            )  # fmt: skip
+            line = f"the count has fallen below the equilibrium function {e.name!r}"
+            reasons["equilibrium"] = (saturated, f"from where {line}, {saturated:.4g} km")
     whole = float("nan")
     if completeness is not None:
         d = np.geomspace(*s.production.range_km, 2000)

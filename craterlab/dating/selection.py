@@ -112,8 +112,8 @@ def _treat(
     if marked is None and p is None:
         columns = " or ".join([*marks, "morphology", chance])
         raise CraterlabError(
-            f"the table has no column {columns}, so it does not say which craters are {what}; characterize it first, or "
-            f"take {'secondaries' if what == 'secondary' else 'ghosts'}='keep'"
+            f"the table has no column {columns}, so it does not say which craters are {what}; characterize it first, "
+            f"or take {'secondaries' if what == 'secondary' else 'ghosts'}='keep'"
         )
     if p is None or (treatment == "drop" and marked is not None):
         p = np.asarray(marked, float)

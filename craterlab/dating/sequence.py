@@ -90,7 +90,9 @@ def order_probabilities(
     named, found = _posteriors(ages, names)
     if len(found) > _MOST:
         raise CraterlabError(f"{len(found)} surfaces have too many orders; take {_MOST} or fewer at once")
-    u = np.concatenate([np.geomspace(1e-9, 1e-3, 100), (np.arange(1000) + 0.5) / 1000, 1 - np.geomspace(1e-3, 1e-9, 100)])
+    u = np.concatenate(
+        [np.geomspace(1e-9, 1e-3, 100), (np.arange(1000) + 0.5) / 1000, 1 - np.geomspace(1e-3, 1e-9, 100)]
+    )
     edge = np.unique(np.concatenate([p.quantile(u) for p in found]))
     mass = [np.diff(np.concatenate([[0.0], p.cdf(edge), [1.0]])) for p in found]
 

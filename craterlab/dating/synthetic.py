@@ -75,7 +75,8 @@ def synthetic_surface(
     Examples
     --------
     >>> from craterlab.dating import synthetic_surface
-    >>> craters = synthetic_surface(1e4, 3.6, "Moon, Neukum (1983)", resurfaced=[(3.0, 0.6)], range_km=(0.3, 50), seed=1)
+    >>> moon = "Moon, Neukum (1983)"
+    >>> craters = synthetic_surface(1e4, 3.6, moon, resurfaced=[(3.0, 0.6)], range_km=(0.3, 50), seed=1)
     >>> craters.attrs["age_ga"]
     3.6
     """
@@ -88,7 +89,8 @@ def synthetic_surface(
     for when, below in resurfaced:
         if not (0 <= when <= age_ga and below > 0):
             raise CraterlabError(
-                f"resurfaced= holds pairs (age in Ga up to age_ga={age_ga:g}, diameter in km above 0), got {(when, below)}"
+                f"resurfaced= holds pairs (age in Ga up to age_ga={age_ga:g}, diameter in km above 0), got "
+                f"{(when, below)}"
             )
     d = s.rvs(area_km2, age_ga, rng, range_km=range_km)
     formed = formation_ages(d.size, age_ga, s.chronology, rng)

@@ -14,11 +14,7 @@ from craterlab import CraterlabError
 from craterlab.catalog import Counts, empty_craters
 from craterlab.dating import (
     age_quantiles,
-    chronology,
     default_range_km,
-    default_system,
-    epochs,
-    equilibrium,
     plot_sfd,
     production,
     snap_range,
@@ -33,95 +29,6 @@ ALL = cl.systems()["name"].tolist()
 def poisson_catalogue(s, n1, area_km2, lo_km, hi_km, rng):
     """Diameters (m) drawn from a production function between two sizes, as many as a surface of that density holds."""
     return s.rvs(area_km2, float(s.chronology.inverse(n1)), rng, range_km=(lo_km, hi_km))
-
-
-# functions
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_every_system_loads_and_only_grows(name):
-    s = system(name)
-    lo, hi = s.production.range_km
-    # the polynomial of Vesta, Rev3 turns over just above the lower end of its published range
-    d = np.geomspace(max(lo, 0.0042) if "Rev3" in name else lo, hi, 400)
-    assert s.production.cumulative(1.0, 0.5) == pytest.approx(0.5)
-    assert (np.diff(s.production.cumulative(d)) <= 0).all()
-    t = np.linspace(0, 4.5, 200)
-    assert (np.diff(s.chronology.n1(t)) > 0).all() and s.chronology.n1(0) == 0
-    assert s.production.reference and s.chronology.reference
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(ALL), st.floats(1e-6, 4.5))
-def test_inverse_undoes_the_chronology(name, t):
-    c = system(name).chronology
-    assert float(c.inverse(c.n1(t))) == pytest.approx(t, rel=1e-9)
-    h = 1e-6 * t
-    assert float(c.n1(t + h) - c.n1(t - h)) / (2 * h) == pytest.approx(float(c.rate(t)), rel=1e-4)
-
-
-@pytest.mark.parametrize("name", [MOON, MARS, "Mercury, Le Feuvre and Wieczorek 2011 porous"])
-def test_differential_is_the_slope_of_the_cumulative(name):
-    p = system(name).production
-    d = np.geomspace(p.range_km[0] * 1.1, p.range_km[1] / 1.1, 50)
-    h = 1e-5 * d
-    slope = (p.cumulative(d - h) - p.cumulative(d + h)) / (2 * h)
-    assert p.differential(d) == pytest.approx(slope, rel=1e-6)
-
-
-def test_both_readings_of_the_lunar_chronology_are_there_by_name():
-    t = np.array([1.0, 4.0])
-    misprint, as_printed = chronology(MOON).n1(t), chronology(MOON + " [a0 = -3.0876]").n1(t)
-    assert misprint == pytest.approx([8.3800e-4, 6.2814e-2], rel=1e-4)
-    assert as_printed == pytest.approx([8.1700e-4, 6.2730e-2], rel=1e-4)
-    assert MOON + " [a0 = -3.0876]" in ALL
-
-
-def test_outside_its_range_a_production_function_says_nothing():
-    p = production("Mars, Ivanov (2001)")
-    assert np.isnan(p.cumulative([0.001, 500.0, np.nan])).all()
-    assert np.isnan(p.differential([0.001, 500.0])).all()
-    assert np.isfinite(p.cumulative(p.range_km)).all()
-
-
-def test_equilibrium_of_trask():
-    assert equilibrium().cumulative([0.1, 1.0]) == pytest.approx([10**0.9, 10**-1.1])
-
-
-def test_epochs_follow_each_other():
-    for name in ("Moon, Yue et al. (2022)", MARS, "Mars, Hartmann 2004 iteration"):
-        e = epochs(name)
-        assert e[0].end_ga == 0 and np.isinf(e[-1].start_ga)
-        assert all(a.start_ga == b.end_ga and a.end_ga < a.start_ga for a, b in pairwise(e))
-    assert epochs("Ceres, Hiesinger et al. (2016)") == []
-    assert epochs(MOON, "Moon, Guo et al (2024)")[5].name == "Aitkenian"
-
-
-def test_systems_table():
-    table = cl.systems()
-    # the 21 of functions.json, and the Moon's chronology as printed
-    assert len(table) == 22 and table["name"].is_unique
-    assert set(cl.systems("mars")["body"]) == {"Mars"}
-    assert table.loc[table["default"], "name"].tolist()[:2] == [MOON, MARS]
-    with pytest.raises(CraterlabError, match="Venus"):
-        cl.systems("Venus")
-
-
-@pytest.mark.parametrize(
-    ("body", "name"), [("Moon", MOON), ("mars", MARS), ("Mercury", "Mercury, Neukum et al. (2001)")]
-)
-def test_default_systems(body, name):
-    assert default_system(body) == name
-
-
-def test_unknown_names_get_the_nearest():
-    with pytest.raises(CraterlabError, match="Mars, Neukum-Ivanov"):
-        cl.age([100.0], area_km2=1, system="Neukum-Ivanov")
-    with pytest.raises(CraterlabError, match="no chronology system for 'Europa'"):
-        default_system("Europa")
-    for function in (production, chronology, equilibrium):
-        with pytest.raises(CraterlabError, match="unknown"):
-            function("nonsense")
 
 
 # counting

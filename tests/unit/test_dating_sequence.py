@@ -88,7 +88,12 @@ def test_posteriors_of_other_methods_take_part():
 
 def test_bad_sequences():
     a = ages()["four"]
-    for given, message in (([a], "two ages or more"), ([a, [3.0]], "in one row"), ([a, 3.0], "wanted an Age or"), ([a, "b"], "wanted an Age")):
+    for given, message in (
+        ([a], "two ages or more"),
+        ([a, [3.0]], "in one row"),
+        ([a, 3.0], "wanted an Age or"),
+        ([a, "b"], "wanted an Age"),
+    ):
         with pytest.raises(CraterlabError, match=message):
             sequence_probabilities(given)
     with pytest.raises(CraterlabError, match="2 different names"):
