@@ -10,7 +10,6 @@ from typing import Any
 from ._version import __version__
 from .errors import CraterlabError
 
-
 _PICTURES = (".png", ".pdf", ".svg")
 
 
