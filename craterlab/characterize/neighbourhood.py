@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FEWEST = 20  # craters of about one size, below which nothing is said
 PLENTY = 100  # below which only the smallest scale is looked at
 LEVELS = ((3, 24), (6, 48), (12, 96), (24, 192))  # k-th against K-th neighbour
-STATISTICS = ("z3", "z6", "z12", "z24", "cell", "row", "steep16", "steep64", "size", "excess", "parent", "field")
+STATISTICS = ("z3", "z6", "z12", "z24", "cell", "row", "steep16", "steep64", "size", "excess", "field")
 _STEP, _FACTOR = np.log(1.25), 1.5  # width of a bin of sizes; how far its class reaches to both sides
 _CLASS = 60  # a class is widened until it has as many craters
 _CHUNK = 20000
@@ -40,9 +41,11 @@ class Evidence:
 
     Attributes
     ----------
-    statistics : ndarray, (n, 12)
+    statistics : ndarray, (n, 11)
         Columns `STATISTICS`, each about 0 in a random field and positive where it speaks for secondaries, except
-        `size` (ln of diameter over the catalogue's smallest) and `parent` (ln of distance over a large crater's radius).
+        `size` (ln of diameter over the catalogue's smallest): z-scores of the density at four scales, of the Voronoi
+        cells, of alignment, of local steepness (16 and 64 neighbours), of small craters around a possible parent, and
+        the mean of the first two over craters of that size.
     cell_area_ratio : ndarray, (n,)
         Voronoi cell among craters of like size over the median of its neighbours' cells; NaN on the outline.
     cluster_p, chain_p : ndarray, (n,)
@@ -51,6 +54,8 @@ class Evidence:
         Radius within which the local density would have one crater of its class: sqrt(A / (pi N)).
     population : ndarray of int, (n,)
         Craters in the class.
+    neighbours : ndarray of int, (n, 24)
+        Rows of the nearest craters of the class in order of distance; -1 where there are no more.
     """
 
     statistics: Floats
@@ -59,6 +64,7 @@ class Evidence:
     chain_p: Floats
     spacing: Floats
     population: Ints
+    neighbours: Ints
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class _Null:
 
 
 def evidence(
-    points: Floats, diameter: Floats, radius: float | None, *, trials: int, rng: np.random.Generator
+    points: Floats, diameter: Floats, radius: float | None, *, trials: int, seed: int
 ) -> Iterator[tuple[Ints, Evidence]]:
     """Evidence for all craters, size by size.
 
@@ -86,7 +92,7 @@ def evidence(
         Of the sphere; None for a plane.
     trials : int
         Random neighbourhoods to compare with.
-    rng : Generator
+    seed : int
 
     Yields
     ------
@@ -99,13 +105,14 @@ def evidence(
 
     if len(points) < FEWEST:
         return
-    null = _random_fields(trials, rng)
+    null = _random_fields(trials, seed)
     whole = region_of(points, radius)
     if not len(whole.triangles):  # all craters on one line
         return
+    rng = np.random.default_rng([seed, 2])
     sample = random_points(whole, int(np.clip(4 * len(points), 4000, 1_000_000)), rng)
     edge = cKDTree(whole.edge) if len(whole.edge) else None
-    excess, distance = parents(points, diameter, sample, whole.area)
+    excess = parents(points, diameter, sample, whole.area)
     log_d = np.log(diameter)
     smallest = float(np.quantile(log_d, 0.01))
     order = np.argsort(log_d, kind="stable")
@@ -114,13 +121,13 @@ def evidence(
         rows = np.flatnonzero(bins == b)
         low = log_d.min() + b * _STEP
         members, floor = _size_class(log_d, order, low - np.log(_FACTOR), low + _STEP + np.log(_FACTOR))
-        covered = _Covered(whole, sample[: max(2000, 4 * len(members))], edge)
+        covered = _Covered(whole, cKDTree(sample[: max(2000, 4 * len(members))]) if edge is not None else None, edge)
         larger = np.flatnonzero(log_d >= floor)
         found = _in_class(points, members, rows, covered, null)
         steep = _steepness(points, log_d - floor, larger, rows)
         field = float(np.clip(found["z"][:, :2], -4, 4).mean())
         columns = [*found["z"].T, found["cell_z"], found["row_z"], *steep.T, log_d[rows] - smallest]
-        columns += [excess[rows], distance[rows], np.full(len(rows), field)]
+        columns += [excess[rows], np.full(len(rows), field)]
         yield (
             rows,
             Evidence(
@@ -130,6 +137,7 @@ def evidence(
                 found["row_p"],
                 found["spacing"],
                 np.full(len(rows), len(members)),
+                found["neighbours"].astype(np.int64),
             ),
         )
 
@@ -149,22 +157,19 @@ class _Covered:
     """How much of a disc lies within the region, from random points in it."""
 
     region: Region
-    sample: Floats
+    sample: cKDTree | None
     edge: cKDTree | None
 
     def area(self, centre: Floats, reach: Floats) -> Floats:
         """Area of discs of each crater, (m, levels), within the region."""
-        from scipy.spatial import cKDTree
-
         disc = np.pi * reach**2
-        if self.edge is None:
+        if self.edge is None or self.sample is None:
             return disc
         near = self.edge.query(centre)[0][:, None] < reach
         if near.any():
-            density = len(self.sample) / self.region.area
-            tree = cKDTree(self.sample)
-            row, column = np.nonzero(near)
-            count = tree.query_ball_point(centre[row], reach[near], return_length=True)
+            density = self.sample.n / self.region.area
+            row = np.nonzero(near)[0]
+            count = self.sample.query_ball_point(centre[row], reach[near], return_length=True)
             expected = density * disc[near]
             # A disc never holds more than itself, nor an edge cut it to nothing.
             disc[near] *= np.clip((count + _SOFT) / (expected + _SOFT), 0.05, 1.0)
@@ -190,7 +195,8 @@ def _in_class(points: Floats, members: Ints, rows: Ints, covered: _Covered, null
     ks = sorted({k for pair in levels for k in pair if k > near})
     m = len(rows)
     out = {"z": np.zeros((m, len(LEVELS)))}
-    out |= {c: np.zeros(m) for c in ("p", "ratio", "cell_z", "row_z", "row_p", "spacing")}
+    out |= {c: np.zeros(m) for c in ("p", "ratio", "patch", "cell_z", "row_z", "row_p", "spacing")}
+    out["neighbours"] = np.full((m, LEVELS[0][1]), -1.0)
     best_null = _smallest_p(null.uniform, levels)
     for start in range(0, m, _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -200,26 +206,25 @@ def _in_class(points: Floats, members: Ints, rows: Ints, covered: _Covered, null
         used = [scale.index(k) for pair in levels for k in pair]
         area = covered.area(centre, distance[:, used])
         p = np.stack(
-            [
-                betainc(k, K - k, np.clip(area[:, 2 * i] / area[:, 2 * i + 1], 0, 1))
-                for i, (k, K) in enumerate(levels)
-            ],
+            [betainc(k, K - k, np.clip(area[:, 2 * i] / area[:, 2 * i + 1], 0, 1)) for i, (k, K) in enumerate(levels)],
             axis=1,
         )
         out["z"][part, : len(levels)] = -ndtri(np.clip(p, 1e-12, 1 - 1e-6))
         out["p"][part] = _rank(best_null, p.min(1))
+        kept = index[:, : min(near, LEVELS[0][1])]
+        out["neighbours"][part, : kept.shape[1]] = members[kept]
         wide = levels[-1][1]
         out["spacing"][part] = np.sqrt(area[:, -1] / np.pi / wide)
-        own = cells[at[part]]
         around = cells[index[:, : levels[0][1]]]
-        out["ratio"][part] = own / _median(around)
+        out["ratio"][part] = cells[at[part]] / _median(around)
+        out["patch"][part] = _patch(cells[at[part]], around)
         angle = chains.axes_of(here, index[:, : min(in_row, near)], at[part], covered.region.radius)
         row = chains.alignment(angle)
         row_p = np.stack([_rank(null.row[:, i], -row[:, i]) for i in range(row.shape[1])], axis=1)
         row_p = _rank(null.row_best[row.shape[1]], row_p.min(1))
         out["row_p"][part] = row_p
-    out["cell_z"] = -ndtri(np.clip(_rank(null.cell, np.nan_to_num(out["ratio"], nan=1.0)), 1e-4, 1 - 1e-4))
-    out["cell_z"][np.isnan(out["ratio"])] = 0.0
+    out["cell_z"] = -ndtri(np.clip(_rank(null.cell, np.nan_to_num(out["patch"], nan=1.0)), 1e-4, 1 - 1e-4))
+    out["cell_z"][np.isnan(out["patch"])] = 0.0
     out["row_z"] = -ndtri(np.clip(out["row_p"], 1e-4, 1 - 1e-4))
     return out
 
@@ -229,7 +234,16 @@ def _median(values: Floats) -> Floats:
     ranked = np.sort(values, axis=1)  # NaN last
     count = np.isfinite(values).sum(1)
     middle = np.take_along_axis(ranked, np.stack([np.maximum(count - 1, 0) // 2, count // 2], 1), axis=1).mean(1)
-    return np.where(count > 0, middle, np.nan)
+    return np.asarray(np.where(count > 0, middle, np.nan))
+
+
+def _patch(own: Floats, around: Floats) -> Floats:
+    """Geometric mean of the cells of a crater and its 6 nearest over the median of all: one cell alone says little."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.log(np.concatenate([own[:, None], around[:, :6]], axis=1))
+        count = np.isfinite(log).sum(1)
+        mean = np.where(np.isfinite(log), log, 0.0).sum(1) / count
+        return np.where(count >= 4, np.exp(mean), np.nan) / _median(around)
 
 
 def _rank(null: Floats, value: Floats) -> Floats:
@@ -249,25 +263,27 @@ def _smallest_p(uniform: Floats, levels: list[tuple[int, int]]) -> Floats:
     return np.sort(np.min(p, axis=0))
 
 
-def _random_fields(trials: int, rng: np.random.Generator) -> _Null:
+@lru_cache(maxsize=4)
+def _random_fields(trials: int, seed: int) -> _Null:
+    rng = np.random.default_rng([seed, 3])
     uniform = rng.uniform(size=(trials, LEVELS[-1][1]))
     turn = rng.uniform(0, 2 * np.pi, (trials, chains.NEIGHBOURS[-1]))
     row = -chains.alignment(turn)
     ranked = np.sort(row, axis=0)
     p = np.stack([_rank(ranked[:, i], row[:, i]) for i in range(row.shape[1])], axis=1)
-    best = {i: np.sort(p[:, :i].min(1)) for i in range(1, p.shape[1] + 1)}
+    best = {i: np.sort(p[:, :i].min(1)) for i in range(1, len(chains.NEIGHBOURS) + 1)}
     return _Null(uniform, _random_cells(rng), ranked, best)
 
 
 def _random_cells(rng: np.random.Generator, n: int = 4000) -> Floats:
-    """Cell areas over the median of their 24 neighbours' in a random field of the plane, sorted."""
+    """`_patch` of a random field of the plane, sorted."""
     from scipy.spatial import cKDTree
 
     points = np.concatenate([rng.uniform(size=(n, 2)), np.zeros((n, 1))], axis=1)
     cells = cell_areas(region_of(points, None))
     index = cKDTree(points).query(points, k=range(2, LEVELS[0][1] + 2))[1]
     inner = (np.abs(points[:, :2] - 0.5) < 0.45).all(1) & np.isfinite(cells)
-    ratio = cells[inner] / _median(cells[index[inner]])
+    ratio = _patch(cells[inner], cells[index[inner]])
     return np.sort(ratio[np.isfinite(ratio)])
 
 

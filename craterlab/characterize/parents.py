@@ -1,4 +1,4 @@
-"""Large craters that could have thrown out small ones: how near, and whether small craters crowd around them."""
+"""Large craters that could have thrown out small ones: do small craters crowd around them?"""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LARGEST = 0.05  # of a secondary over its parent's diameter (Melosh 1989; McEwen & Bierhaus 2006)
-FAR = 60.0  # parent radii beyond which distance says nothing
 _INNER, _OUTER, _BEYOND = 1.5, 5.0, 15.0  # parent radii: no secondaries below, the field, its surroundings
 
 
-def parents(points: Floats, diameter: Floats, sample: Floats, area: float) -> tuple[Floats, Floats]:
-    """Possible parents of every crater.
+def parents(points: Floats, diameter: Floats, sample: Floats, area: float) -> Floats:
+    """Crowding around the possible parents of every crater.
 
     Parameters
     ----------
@@ -31,15 +30,13 @@ def parents(points: Floats, diameter: Floats, sample: Floats, area: float) -> tu
 
     Returns
     -------
-    excess : ndarray, (n,)
+    ndarray, (n,)
         Standard deviations by which small craters within 1.5 to 5 radii of a possible parent exceed their density
         between 5 and 15 radii; the largest over the parents that have the crater within 5 radii, 0 for none.
-    distance : ndarray, (n,)
-        ln of the smallest distance over the parent's radius, at most ln 60.
     """
     from scipy.spatial import cKDTree
 
-    excess, distance = np.zeros(len(points)), np.full(len(points), np.log(FAR))
+    excess = np.zeros(len(points))
     octave = np.floor(np.log2(diameter / diameter.min())).astype(int)
     ground = cKDTree(sample[: min(len(sample), 200_000)])
     density = ground.n / area
@@ -50,9 +47,6 @@ def parents(points: Floats, diameter: Floats, sample: Floats, area: float) -> tu
             continue
         radius = diameter[group] / 2
         tree = cKDTree(points[small])
-        away, which = cKDTree(points[group]).query(points[small])
-        here = np.log(np.clip(away / radius[which], 1.0, FAR))
-        distance[small] = np.minimum(distance[small], here)
 
         def within(t: cKDTree, reach: float, at: Floats = points[group], r: Floats = radius) -> Floats:
             return np.asarray(t.query_ball_point(at, reach * r, return_length=True), float)
@@ -68,4 +62,4 @@ def parents(points: Floats, diameter: Floats, sample: Floats, area: float) -> tu
         for i in np.flatnonzero(z > 0.5):
             hit = small[tree.query_ball_point(points[group[i]], _OUTER * radius[i])]
             excess[hit] = np.maximum(excess[hit], z[i])
-    return excess, distance
+    return excess

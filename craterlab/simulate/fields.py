@@ -210,7 +210,6 @@ def _erased(table: pd.DataFrame, ground: _Ground, rng: np.random.Generator) -> p
 
 def _secondaries(n: int, primaries: pd.DataFrame, ground: _Ground, rng: np.random.Generator) -> pd.DataFrame:
     """Fields of fresh primaries until there are enough; then clumps and chains of parents nobody sees."""
-    columns = ("place", "diameter_m", "parent")
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     found = 0
     large = primaries[primaries.diameter_m > 30 * ground.floor_m] if len(primaries) else primaries
@@ -231,8 +230,9 @@ def _secondaries(n: int, primaries: pd.DataFrame, ground: _Ground, rng: np.rando
         keep = ground.inside(xyz)
         parts.append((xyz[keep], d[keep], np.full(keep.sum(), -1)))
         found += int(keep.sum())
-    joined = [np.concatenate(c)[:n] for c in zip(*parts, strict=True)] if parts else [np.zeros((0, 3)), [], []]
-    table = pd.DataFrame({c: list(v) if c == "place" else v for c, v in zip(columns, joined, strict=True)})
+    parts = parts or [(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))]
+    xyz, size, parent = (np.concatenate(c)[:n] for c in zip(*parts, strict=True))
+    table = pd.DataFrame({"place": list(xyz), "diameter_m": size, "parent": parent})
     return table.assign(secondary=True, unit=-1, key=-1)
 
 
