@@ -43,8 +43,8 @@ def secondaries_mars(data: str | Path, *, seed: int = 0, progress: bool = True) 
         `n`, `secondaries`, `primaries` (valid, layered and ghost), `auc` with `auc_95` (bootstrap over blocks of 15
         degrees), `auc_block_median` (within blocks that hold 10 of each kind) with `blocks`; the same AUC of four
         single numbers: `auc_nearest` (distance to the nearest crater), `auc_nearest_like` (to the nearest within a
-        factor 1.5 of its size), `auc_density` (distance to the 20th), `auc_diameter` (small is secondary); `gain_95`
-        (over `auc_nearest`, over the same blocks); `confusion` at 0.5, `calibration_error` (ten equal steps of
+        factor 1.5 of its size), `auc_density` (distance to the 20th), `auc_diameter` (small is secondary); each with
+        `gain_over_..._95`, the interval of the difference over the same blocks; `confusion` at 0.5, `calibration_error` (ten equal steps of
         probability), `seconds`, `cpu_seconds`.
 
     Raises
@@ -75,8 +75,7 @@ def secondaries_mars(data: str | Path, *, seed: int = 0, progress: bool = True) 
     for name in single:
         value, other, _ = _auc_by_block(single[name].to_numpy(), truth, block, draws)
         out[f"auc_{name}"] = value
-        if name == "nearest":
-            out["gain_95"] = _interval(spread - other)
+        out[f"gain_over_{name}_95"] = _interval(spread - other)
     out |= scores(probability, truth) | {"seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1)}
     return out
 

@@ -194,7 +194,7 @@ def _in_class(points: Floats, members: Ints, rows: Ints, covered: _Covered, null
     in_row = int(np.clip(n // 5, chains.NEIGHBOURS[0], chains.NEIGHBOURS[-1]))
     ks = sorted({k for pair in levels for k in pair if k > near})
     m = len(rows)
-    out = {"z": np.zeros((m, len(LEVELS)))}
+    out: dict[str, Floats] = {"z": np.zeros((m, len(LEVELS)))}
     out |= {c: np.zeros(m) for c in ("p", "ratio", "patch", "cell_z", "row_z", "row_p", "spacing")}
     out["neighbours"] = np.full((m, LEVELS[0][1]), -1.0)
     best_null = _smallest_p(null.uniform, levels)
@@ -243,12 +243,12 @@ def _patch(own: Floats, around: Floats) -> Floats:
         log = np.log(np.concatenate([own[:, None], around[:, :6]], axis=1))
         count = np.isfinite(log).sum(1)
         mean = np.where(np.isfinite(log), log, 0.0).sum(1) / count
-        return np.where(count >= 4, np.exp(mean), np.nan) / _median(around)
+        return np.asarray(np.where(count >= 4, np.exp(mean), np.nan) / _median(around))
 
 
 def _rank(null: Floats, value: Floats) -> Floats:
     """Share of the sorted random values at or below each value, itself counted as one of them: never 0."""
-    return (1.0 + np.searchsorted(null, value, side="right")) / (1.0 + len(null))
+    return np.asarray((1.0 + np.searchsorted(null, value, side="right")) / (1.0 + len(null)), float)
 
 
 def _smallest_p(uniform: Floats, levels: list[tuple[int, int]]) -> Floats:

@@ -27,7 +27,8 @@ Table = TypeVar("Table", bound="pd.DataFrame")
 CLIP = 6.0  # statistics count up to here
 _MODEL = Path(__file__).with_name("secondaries.toml")
 _SAME = 0.25  # diameters between the centres of two rows that are one crater
-_CHAIN_P, _CHAIN_SHAPE, _CLUSTER = 0.01, 1 / 3, 3
+_CHAIN_P, _CHAIN_SHAPE, _ROUND = 0.01, 1 / 3, 0.5  # ratio of the axes of a cluster
+_CLUSTER = 3  # members
 _LINK = 1.0  # of the radius that holds one crater of like size on average
 
 
@@ -127,9 +128,9 @@ def secondaries(
     cluster = np.full(len(out), np.nan)
     chain = np.zeros(len(out), bool)
     spatial = flag[rows] == 1
-    number, drawn_out = _clusters(points[rows], found, spatial, np.random.default_rng([seed, 1]))
+    number, drawn_out, blob = _clusters(points[rows], found, spatial, np.random.default_rng([seed, 1]))
     cluster[usable] = number[place]
-    chain[usable] = (drawn_out | (spatial & (found["chain_p"] < _CHAIN_P)))[place]
+    chain[usable] = (drawn_out | (spatial & ~blob & (found["chain_p"] < _CHAIN_P)))[place]
 
     import pandas as pd
 
@@ -357,13 +358,17 @@ def _note(n: int, *, judged: bool) -> str:
 
 def _clusters(
     points: Floats, found: dict[str, Any], flagged: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Number of each crater's cluster (NaN for none), and whether that cluster is drawn out."""
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Number of each crater's cluster (NaN for none), and whether that cluster is drawn out, or round.
+
+    At the border of a round cluster the neighbours lie on one side, which a test of rows takes for a row.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = len(points)
-    number, drawn_out = np.full(n, np.nan), np.zeros(n, bool)
+    number = np.full(n, np.nan)
+    drawn_out, blob = np.zeros((2, n), bool)
     near = found["neighbours"][:, :6]
     reach = np.linalg.norm(points[near] - points[:, None], axis=2) if n else np.zeros((0, 6))
     row, column = np.nonzero(
@@ -381,4 +386,5 @@ def _clusters(
             shape = chains.elongation(points[group])
             p = np.searchsorted(null[min(len(group), 200)], shape, side="right") / 1000
             drawn_out[group] = p < _CHAIN_P and shape < _CHAIN_SHAPE
-    return number, drawn_out
+            blob[group] = shape > _ROUND
+    return number, drawn_out, blob

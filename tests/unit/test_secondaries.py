@@ -94,7 +94,7 @@ def test_the_place_on_the_sphere_does_not_matter(seed, axis):
         rotation = np.diag([u[0], u[0], 1.0])
     else:
         k = np.cross(np.eye(3), side)
-        rotation = np.eye(3) - k + k @ k / (1 + u[0])
+        rotation = np.eye(3) + k + k @ k / (1 + u[0])
     np.testing.assert_allclose(rotation @ [1, 0, 0], u, atol=1e-12)
     lon, lat = turned(xyz @ rotation.T)
     a = secondaries(table, body="Mars", progress=False)
