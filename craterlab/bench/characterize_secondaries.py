@@ -44,7 +44,8 @@ def secondaries_mars(data: str | Path, *, seed: int = 0, progress: bool = True) 
         degrees), `auc_block_median` (within blocks that hold 10 of each kind) with `blocks`; the same AUC of four
         single numbers: `auc_nearest` (distance to the nearest crater), `auc_nearest_like` (to the nearest within a
         factor 1.5 of its size), `auc_density` (distance to the 20th), `auc_diameter` (small is secondary); each with
-        `gain_over_..._95`, the interval of the difference over the same blocks; `confusion` at 0.5, `calibration_error` (ten equal steps of
+        `gain_over_..._95`, the interval of the difference over the same blocks;
+        `confusion` at 0.5, `calibration_error` (ten equal steps of
         probability), `seconds`, `cpu_seconds`.
 
     Raises
