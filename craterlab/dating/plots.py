@@ -20,6 +20,8 @@ _LABELS = {
     "cumulative": r"Cumulative crater density $N(\geq D)$ [km$^{-2}$]",
     "differential": r"Differential crater density d$N$/d$D$ [km$^{-3}$]",
     "R": r"Relative crater density $R$",
+    "Hartmann": r"Crater density in $\sqrt{2}$ bins [km$^{-2}$]",
+    "incremental": r"Crater density in each bin [km$^{-2}$]",
 }
 _ISOCHRONS_GA = (0.01, 0.1, 1.0, 3.5, 4.0)
 
@@ -92,7 +94,8 @@ def plot_sfd(
         e = e if isinstance(e, Equilibrium) else equilibrium(e)
         y = e.cumulative(d)
         if sfd.kind != "cumulative":
-            y = -e.coefficients[1] * y / d * (d**3 if sfd.kind == "R" else 1)
+            factor = {"differential": 1.0, "R": d**3}.get(sfd.kind, d * (2**0.25 - 2**-0.25))
+            y = -e.coefficients[1] * y / d * factor
         ax.plot(d, y, color="0.45", lw=0.9, ls=(0, (6, 3)), zorder=1, label=e.name)
 
     bins = {"none": "unbinned", "as counted": "bins as counted"}.get(sfd.binning, f"{sfd.binning} bins")
@@ -145,9 +148,8 @@ def _decades(lo: float, hi: float) -> tuple[float, float]:
 
 
 def _curve(kind: str, s: System, d: Any, n1: float) -> Any:
-    if kind == "cumulative":
-        return s.production.cumulative(d, n1)
-    return s.production.differential(d, n1) * (d**3 if kind == "R" else 1)
+    # counts by bin have no curve; that of bins a factor sqrt(2) wide is near
+    return s.production.presented(d, "Hartmann" if kind == "incremental" else kind, n1)
 
 
 def _bars(sfd: SFD) -> Any:
