@@ -100,7 +100,9 @@ def contact_sheet(
         picture.plot(*_rim(t, where.radius_m[i]), color=colour, lw=1)
         picture.set_title(_says(t), fontsize=6.5, color="black")
         curve = axes[row + 1, column]
-        curve.fill_between(curves.radius, curves[f"{layer}_p16"][i], curves[f"{layer}_p84"][i], color=colour, alpha=0.35)
+        curve.fill_between(
+            curves.radius, curves[f"{layer}_p16"][i], curves[f"{layer}_p84"][i], color=colour, alpha=0.35
+        )
         curve.plot(curves.radius, curves[layer][i], color="black", lw=0.8)
         curve.axvline(1, color="grey", lw=0.5)
         curve.set_xlim(0, HALF_WIDTH)

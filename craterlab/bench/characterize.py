@@ -48,7 +48,7 @@ def bench_characterize(
     from . import characterize_secondaries as secondaries
 
     measure: dict[str, Callable[[], Any]] = {
-        "depth": lambda: geometry.depth_gld100(data, split, seed=seed),
+        "depth": lambda: geometry.depth_gld100(data, split),
         "geometry": lambda: geometry.geometry_simulated(seed),
         "erosion": lambda: geometry.erosion_simulated(seed),
         "themis": lambda: kinds.kinds_themis(data, seed=seed),

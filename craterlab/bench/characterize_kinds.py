@@ -155,6 +155,7 @@ def chips_per_second(n: int = 600, *, threads: int = 2) -> float:
     import torch
 
     from craterlab.characterize.kinds import kinds_of
+    from craterlab.characterize.measure import plain_setting
     from craterlab.characterize.polar import places
     from craterlab.grid import grid_of
     from craterlab.nn.chipnet import load_chipnet
@@ -170,9 +171,9 @@ def chips_per_second(n: int = 600, *, threads: int = 2) -> float:
     try:
         read = lambda r0, r1, c0, c1, s: image[r0:r1:s, c0:c1:s]  # noqa: E731
         namer = load_chipnet()
-        kinds_of(namer, read, None, grid.shape, where.take(np.arange(64)))
+        kinds_of(namer, read, None, grid.shape, where.take(np.arange(64)), plain_setting())
         began = time.perf_counter()
-        kinds_of(namer, read, None, grid.shape, where)
+        kinds_of(namer, read, None, grid.shape, where, plain_setting())
         return n / (time.perf_counter() - began)
     finally:
         torch.set_num_threads(before)

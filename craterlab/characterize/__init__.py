@@ -132,7 +132,7 @@ def characterize(
     from craterlab.scene import as_scene
 
     from .extra import extra_columns
-    from .inputs import black_level, crater_table, dem_reader, image_reader, number_in, places_of
+    from .inputs import brightness_levels, crater_table, dem_reader, image_reader, number_in, places_of
     from .measure import Setting, measure_all
 
     if dem_resolution_m is not None and not 0 < dem_resolution_m < np.inf:
@@ -145,10 +145,12 @@ def characterize(
     where = places_of(out, grid)
     image = image_reader(scene["image"])
     elevation, spacing = dem_reader(scene, dem, grid)
+    black, middle = brightness_levels(image, grid.shape)
     setting = Setting(
         body=grid.body.name if grid.body is not None else scene.attrs.get("body"),
         sun=(number_in(scene, "sun_azimuth_deg"), number_in(scene, "incidence_deg")),
-        black=black_level(image, grid.shape),
+        black=black,
+        middle=middle,
         dem_spacing_m=spacing,
         dem_resolution_m=np.nan if dem_resolution_m is None else float(dem_resolution_m),
     )
@@ -187,9 +189,7 @@ def _named(
 
     namer = load_chipnet(device=pick_device(device))
     with progress_bar(show=progress and len(where) > 200, total=len(where), desc="kinds", unit="crater") as bar:
-        named: dict[str, Any] = kinds_of(
-            namer, image, elevation, shape, where, sun=setting.sun, body=setting.body, bar=bar
-        )
+        named: dict[str, Any] = kinds_of(namer, image, elevation, shape, where, setting, bar=bar)
     rays = pd.array(named["p_rays"] >= 0.5, dtype="boolean")
     rays[np.isnan(named["p_rays"])] = pd.NA
     return named | {"rays": rays}, f"{namer.name} {namer.sha256}"

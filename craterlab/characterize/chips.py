@@ -13,7 +13,7 @@ import numpy as np
 from .polar import Places, Reader, groups
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float32]
 
@@ -25,6 +25,8 @@ EAST, NORTH = np.meshgrid(_AXIS, -_AXIS)
 RHO = np.hypot(EAST, NORTH)
 _LIMIT = 4.0  # robust standard deviations
 _DEEP = 10.0  # a fresh crater is about two units deep
+_BRIGHT = 3.0  # times level ground
+LAYERS = 7
 
 
 def chips(
@@ -109,6 +111,8 @@ def layers(
     image: Floats,
     elevation_diameters: Floats | None,
     sun_azimuth_deg: NDArray[np.float64],
+    black: ArrayLike,
+    middle: ArrayLike,
 ) -> Floats:
     """What the network takes of chips.
 
@@ -120,22 +124,26 @@ def layers(
         Elevation over the crater's diameter, NaN for nodata.
     sun_azimuth_deg : ndarray (n,)
         Clockwise from north; NaN where not known.
+    black, middle : float or ndarray (n,)
+        Brightness of what no light reaches, and of the ground, in the whole scene: slopes are known from how much
+        brighter or darker than level ground they are.
 
     Returns
     -------
-    ndarray (n, 6, 96, 96) float32
+    ndarray (n, 7, 96, 96) float32
         Brightness in robust standard deviations about the median of the chip, where it is known, the elevation above
-        the plane through the chip times 10, where it is known, and the direction to the sun (east, north; 0 not known).
+        the plane through the chip times 10, where it is known, the direction to the sun (east, north; 0 not known), and
+        brightness above black over that of the ground, minus 1.
     """
     n = len(image)
-    out = np.zeros((n, 6, CHIP, CHIP), np.float32)
+    out = np.zeros((n, LAYERS, CHIP, CHIP), np.float32)
     known = np.isfinite(image)
     filled = np.where(known, image, np.nan).reshape(n, -1)
     some = known.any((1, 2))
     if some.any():
-        low, middle, high = np.nanpercentile(filled[some][:, ::3], [16, 50, 84], axis=1)
+        low, centre, high = np.nanpercentile(filled[some][:, ::3], [16, 50, 84], axis=1)
         spread = np.where(high > low, (high - low) / 2, 1.0)
-        scaled = (image[some] - middle[:, None, None]) / spread[:, None, None]
+        scaled = (image[some] - centre[:, None, None]) / spread[:, None, None]
         out[some, 0] = np.clip(np.nan_to_num(scaled), -_LIMIT, _LIMIT)
     out[:, 1] = known
     if elevation_diameters is not None:
@@ -145,6 +153,11 @@ def layers(
     azimuth = np.radians(np.asarray(sun_azimuth_deg, float))
     out[:, 4] = np.nan_to_num(np.sin(azimuth))[:, None, None]
     out[:, 5] = np.nan_to_num(np.cos(azimuth))[:, None, None]
+    dark = np.broadcast_to(np.asarray(black, float), n)[:, None, None]
+    level = np.broadcast_to(np.asarray(middle, float), n)[:, None, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = (image - dark) / np.where(level > dark, level - dark, np.nan) - 1
+    out[:, 6] = np.clip(np.nan_to_num(relative, nan=0.0), -1, _BRIGHT)
     return out
 
 
@@ -160,10 +173,32 @@ def _levelled(z: Floats, seen: NDArray[np.bool_]) -> Floats:
     return (z - (plane @ design).reshape(z.shape)).astype(np.float32)
 
 
-def numbers(diameter_px: NDArray[np.float64], incidence_deg: NDArray[np.float64]) -> Floats:
-    """What the network takes besides pictures, (n, 3): log2 of the diameter over 32 pixels (at most 128 pixels count),
-    cosine of incidence, and whether that is known."""
+def numbers(
+    diameter_px: NDArray[np.float64],
+    diameter_m: NDArray[np.float64],
+    transition_m: ArrayLike,
+    incidence_deg: NDArray[np.float64],
+) -> Floats:
+    """What the network takes besides pictures.
+
+    Parameters
+    ----------
+    diameter_px, diameter_m : ndarray (n,)
+        Metres are NaN without a scale.
+    transition_m : float or ndarray (n,)
+        Diameter at which craters of the body turn complex: larger ones are shallow from the start.
+    incidence_deg : ndarray (n,)
+        NaN where not known.
+
+    Returns
+    -------
+    ndarray (n, 5) float32
+        log2 of the diameter over 32 pixels (at most 128 pixels count), cosine of incidence, whether that is known, log2
+        of the diameter over the transition, and whether that is known.
+    """
     size = np.log2(np.clip(diameter_px, 4, 128) / 32)
     known = np.isfinite(incidence_deg)
     cosine = np.where(known, np.cos(np.radians(np.nan_to_num(incidence_deg))), 0.0)
-    return np.stack([size, cosine, known], 1).astype(np.float32)
+    scale = np.isfinite(diameter_m) & (diameter_m > 0)
+    octaves = np.clip(np.log2(np.where(scale, diameter_m, 1.0) / transition_m), -3, 3)
+    return np.stack([size, cosine, known, np.where(scale, octaves, 0.0), scale], 1).astype(np.float32)

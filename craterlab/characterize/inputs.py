@@ -122,17 +122,25 @@ def _spacing(dem_grid: Grid | None) -> float:
     return float(dem_grid.metres_per_pixel(columns / 2, rows / 2))
 
 
-def black_level(image: Reader, shape: tuple[int, int]) -> float:
-    """Brightness of what no light reaches: the darkest thousandth of 25 windows spread over the image; 0 without data.
+def brightness_levels(image: Reader, shape: tuple[int, int]) -> tuple[float, float]:
+    """Brightness of what no light reaches, and of the ground: the darkest thousandth and the median of 25 windows
+    spread over the image; (0, 1) without data.
 
-    Where nothing lies in shadow this is only the darkest ground, but then no depth is taken from a shadow either.
+    Where nothing lies in shadow the first is only the darkest ground, but then no depth is taken from a shadow either.
     """
     starts = [np.linspace(0, max(0, n - _LOOK), 5).astype(int) for n in shape]
     rows, columns = (sorted(set(s.tolist())) for s in starts)
     looks = [image(r, min(r + _LOOK, shape[0]), c, min(c + _LOOK, shape[1]), 1).ravel() for r in rows for c in columns]
-    values = np.concatenate(looks)
+    return levels_of(np.concatenate(looks))
+
+
+def levels_of(values: np.ndarray) -> tuple[float, float]:
+    """Darkest thousandth and median of pixels; (0, 1) where none is known."""
     values = values[np.isfinite(values)]
-    return float(np.percentile(values, 0.1)) if values.size else 0.0
+    if not values.size:
+        return 0.0, 1.0
+    black, middle = np.percentile(values, [0.1, 50.0])
+    return float(black), float(middle)
 
 
 def number_in(scene: xr.Dataset, name: str) -> float:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from craterlab.nn.chipnet import Namer
 
+    from .measure import Setting
+
     Floats = NDArray[np.float64]
 
 CLASSES = ("valid", "ghost", "layered", "secondary")
@@ -54,9 +56,8 @@ def kinds_of(
     elevation: Reader | None,
     shape: tuple[int, int],
     where: Places,
+    setting: Setting,
     *,
-    sun: tuple[float, float] = (np.nan, np.nan),
-    body: str | None = None,
     bar: Any = None,
 ) -> dict[str, np.ndarray]:
     """Class, rays and erosion of craters.
@@ -69,9 +70,8 @@ def kinds_of(
         Elevation in metres; without a scale it is not used.
     shape : (rows, columns)
     where : Places, n craters
-    sun : (azimuth, incidence)
-        Degrees, clockwise from north and from the vertical; NaN where not known.
-    body : str, optional
+    setting : Setting
+        Body, sun, and brightness of shadows and ground.
     bar : progress bar, optional
 
     Returns
@@ -83,8 +83,10 @@ def kinds_of(
     """
     import torch
 
+    from craterlab.crater_profiles import OTHER_TRANSITION_M, TRANSITION_M
     from craterlab.inference import quick_precision
 
+    transition = TRANSITION_M.get(setting.body or "", OTHER_TRANSITION_M)
     device = next(namer.net.parameters()).device
     out = np.full((len(where), len(CLASSES) + 3), np.nan)
     seen = np.zeros(len(where))
@@ -94,8 +96,9 @@ def kinds_of(
         seen[index] = np.isfinite(picture[:, RHO < 1]).mean(1)
         if ground is not None:
             ground = (ground / (2 * where.radius_m[index, None, None])).astype(np.float32)
-        maps = layers(picture, ground, np.full(len(index), sun[0]))
-        values = numbers(2 * where.radius_px[index], np.full(len(index), sun[1]))
+        azimuth, incidence = (np.full(len(index), v) for v in setting.sun)
+        maps = layers(picture, ground, azimuth, setting.black, setting.middle)
+        values = numbers(2 * where.radius_px[index], 2 * where.radius_m[index], transition, incidence)
         for first in range(0, len(index), _BATCH):
             part = slice(first, first + _BATCH)
             x = torch.from_numpy(maps[part]).to(device).contiguous(memory_format=torch.channels_last)
@@ -103,7 +106,7 @@ def kinds_of(
                 out[index[part]] = namer.net(x, torch.from_numpy(values[part]).to(device)).float().cpu().numpy()
         if bar is not None:
             bar.update(len(index))
-    return _columns(out, seen, where, body, namer.metadata)
+    return _columns(out, seen, where, setting.body, namer.metadata)
 
 
 def _columns(

@@ -50,13 +50,14 @@ class Setting:
     body: str | None
     sun: tuple[float, float]  # azimuth, incidence, degrees
     black: float  # brightness of what no light reaches
+    middle: float  # and of the ground
     dem_spacing_m: float  # of the elevation model's own grid where coarser than the scene's; NaN: the scene's
     dem_resolution_m: float  # full width at half maximum of its point spread; NaN: not known
 
 
 def plain_setting() -> Setting:
     """Of a scene of which nothing is known."""
-    return Setting(None, (np.nan, np.nan), 0.0, np.nan, np.nan)
+    return Setting(None, (np.nan, np.nan), 0.0, 1.0, np.nan, np.nan)
 
 
 @dataclass(frozen=True)

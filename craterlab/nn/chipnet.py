@@ -19,8 +19,7 @@ from ..errors import CraterlabError
 from .weights import WEIGHTS, read_weights
 
 CLASSES = ("valid", "ghost", "layered", "secondary")
-_LAYERS = 6
-NUMBERS = 3  # log2 of the diameter over 32 px, cosine of incidence, whether that is known
+_LAYERS, NUMBERS = 7, 5  # see characterize.chips
 _RINGS = ((0.0, 0.75), (0.75, 1.25), (1.25, 2.1), (2.1, 9.0))
 
 
@@ -46,7 +45,7 @@ def _down(cin: int, cout: int) -> nn.Sequential:
 
 
 class ChipNet(nn.Module):
-    """(n, 6, 96, 96) layers and (n, 3) numbers to (n, 7): logits of four classes and of rays, erosion and its spread.
+    """(n, 7, 96, 96) layers and (n, 5) numbers to (n, 7): logits of four classes and of rays, erosion and its spread.
 
     Parameters
     ----------

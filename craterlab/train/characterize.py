@@ -6,17 +6,21 @@ import copy
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 
 from ..nn.chipnet import CLASSES, ChipNet
-from .chips import SHARD, draw_batch, read_chips, write_chips
+from .chips import SHARD, Batch, draw_batch, read_chips, view_in_scene, view_of_chip, write_chips
 from .detector import average_into, rate, read_checkpoint, write_checkpoint
+from .scene_chips import SHARD as SCENES
+from .scene_chips import read_scenes, write_scenes
 
-_HELD_OUT = 10  # shards
+_HELD_OUT = 10, 3  # shards of chips and of scenes
+_IN_SCENES = 0.5  # share of a batch
+_COLUMNS = ["kind", "diameter_px", "diameter_m", "transition_m", "sun_azimuth_deg", "incidence_deg", "rays", "erosion"]
 
 
 def train_characterize(
@@ -24,6 +28,7 @@ def train_characterize(
     *,
     steps: int = 4000,
     chips: int = 16_000,
+    scenes: int = 1_000,
     batch: int = 64,
     lr: float = 2e-3,
     width: int = 20,
@@ -39,8 +44,9 @@ def train_characterize(
         Simulated craters, checkpoint, log and, at the end, ``chipnet.safetensors`` are kept here.
     steps, batch : int
         Length of the whole training (the learning rate falls to zero there), and chips a step.
-    chips : int
-        Simulated craters to render before the first step.
+    chips, scenes : int
+        Simulated single craters and whole scenes to render before the first step. Single craters of every class teach
+        what a class looks like; those of scenes, rays and erosion.
     lr : float
         Highest learning rate.
     width : int
@@ -59,11 +65,12 @@ def train_characterize(
 
     began, where = time.monotonic(), torch.device(device)
     checkpoint, folder = out / "checkpoint.pt", out / "scenes"
-    shards = max(_HELD_OUT + 1, -(-chips // SHARD))
-    if not write_chips(folder, shards, seed, device, minutes):
+    count = max(_HELD_OUT[0] + 1, -(-chips // SHARD)), max(_HELD_OUT[1] + 1, -(-scenes // SCENES))
+    if not write_chips(folder, count[0], seed, device, minutes) or not write_scenes(
+        folder, count[1], seed, device, minutes
+    ):
         return checkpoint
-    made = read_chips(folder)
-    count = len(made.table) - _HELD_OUT * SHARD
+    craters = Craters(folder)
     torch.manual_seed(seed)
     net = ChipNet(width).to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
@@ -77,9 +84,8 @@ def train_characterize(
                 group["lr"] = rate(step, steps, lr)
             # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
             rng = np.random.default_rng([seed, step])
-            drawn = draw_batch(made, rng.choice(count, batch, replace=False), rng)
             net.train()
-            value, parts = _loss(net, drawn, where)
+            value, parts = _loss(net, craters.draw(batch, rng), where)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -98,7 +104,7 @@ def train_characterize(
     write_checkpoint(checkpoint, net, average, optimiser, step)
     if step < steps:
         return checkpoint
-    held = draw_all(average.eval(), made, np.arange(count, len(made.table)), seed, where)
+    held = _outputs(average.eval(), craters, seed, where)
     metadata = {"architecture": "chipnet", "steps": str(step), "sets": "none", "width": str(width)}
     metadata |= {k: json.dumps(v) for k, v in calibration(*held).items()}
     weights = out / "chipnet.safetensors"
@@ -106,32 +112,62 @@ def train_characterize(
     return weights
 
 
-def _loss(net: ChipNet, drawn: tuple[np.ndarray, ...], where: torch.device) -> tuple[torch.Tensor, dict[str, float]]:
-    layers, numbers, kind, rays, erosion = (torch.as_tensor(v).to(where) for v in drawn)
+class Craters:
+    """Simulated craters of both sources, the last shards of each held out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.chips = read_chips(folder)
+        self.images, self.dems, self.table = read_scenes(folder)
+        self.table["kind"] = -1
+        self.taught = len(self.chips.table) - _HELD_OUT[0] * SHARD
+        held = len(self.images) - _HELD_OUT[1] * SCENES
+        self.in_scenes = np.flatnonzero(self.table.scene < held)
+        self.held_in_scenes = np.flatnonzero(self.table.scene >= held)
+
+    def batch(self, alone: np.ndarray, in_scenes: np.ndarray, rng: np.random.Generator) -> Batch:
+        rows = self.table.iloc[in_scenes]
+        views = [view_of_chip(self.chips, i) for i in alone]
+        views += [view_in_scene(self.images, self.dems, t) for t in rows.itertuples()]
+        return draw_batch(views, pd.concat([self.chips.table[_COLUMNS].iloc[alone], rows[_COLUMNS]]), rng)
+
+    def draw(self, n: int, rng: np.random.Generator) -> Batch:
+        """A batch to learn from."""
+        k = round(_IN_SCENES * n)
+        return self.batch(rng.choice(self.taught, n - k, replace=False), rng.choice(self.in_scenes, k), rng)
+
+
+def _loss(net: ChipNet, drawn: Batch, where: torch.device) -> tuple[torch.Tensor, dict[str, float]]:
+    layers, numbers, kind, rays, erosion = (
+        torch.tensor(v).to(where) for v in (drawn.layers, drawn.numbers, drawn.kind, drawn.rays, drawn.erosion)
+    )
     with torch.autocast(where.type, torch.bfloat16):
         out = net(layers.contiguous(memory_format=torch.channels_last), numbers)
     out = out.float()
     n = len(CLASSES)
-    by_kind = torch.nn.functional.cross_entropy(out[:, :n], kind)
+    by_kind = torch.nn.functional.cross_entropy(out[:, :n], kind, ignore_index=-1)
     by_rays = torch.nn.functional.binary_cross_entropy_with_logits(out[:, n], rays)
     log_std = out[:, n + 2].clamp(-4, 0)
     miss = torch.sigmoid(out[:, n + 1]) - erosion
     by_erosion = (0.5 * (miss / log_std.exp()) ** 2 + log_std).mean()
     parts = {"kind": by_kind, "rays": by_rays, "erosion": by_erosion, "miss": miss.abs().mean()}
-    return by_kind + by_rays + 0.5 * by_erosion, {k: float(v.detach()) for k, v in parts.items()}
+    return by_kind + by_rays + by_erosion, {k: float(v.detach()) for k, v in parts.items()}
 
 
 @torch.no_grad()
-def draw_all(
-    net: ChipNet, made: Any, index: np.ndarray, seed: int, where: torch.device
+def _outputs(
+    net: ChipNet, craters: Craters, seed: int, where: torch.device
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Outputs and truths (class, rays, erosion) of chips, as drawn in training."""
+    """Outputs and truths (class, rays, erosion) of the craters held out, drawn as in training."""
     rng = np.random.default_rng([seed, 10**9])
+    alone, none = np.arange(craters.taught, len(craters.chips.table)), np.zeros(0, int)
+    parts = [(part, none) for part in np.array_split(alone, max(1, len(alone) // 64))]
+    inside = craters.held_in_scenes
+    parts += [(none, part) for part in np.array_split(inside, max(1, len(inside) // 64))]
     rows = []
-    for part in np.array_split(index, max(1, len(index) // 64)):
-        layers, numbers, *truth = draw_batch(made, part, rng)
-        out = net(torch.as_tensor(layers).to(where), torch.as_tensor(numbers).to(where))
-        rows.append((out.float().cpu().numpy(), *truth))
+    for part in parts:
+        drawn = craters.batch(*part, rng)
+        out = net(torch.as_tensor(drawn.layers).to(where), torch.as_tensor(drawn.numbers).to(where))
+        rows.append((out.float().cpu().numpy(), drawn.kind, drawn.rays, drawn.erosion))
     out, kind, rays, erosion = (np.concatenate(v) for v in zip(*rows, strict=True))
     return out, kind, rays, erosion
 
@@ -143,10 +179,12 @@ def calibration(out: np.ndarray, kind: np.ndarray, rays: np.ndarray, erosion: np
 
     n = len(CLASSES)
 
+    told = kind >= 0
+
     def cross_entropy(t: float) -> float:
-        z = out[:, :n] / t
+        z = out[told, :n] / t
         z = z - z.max(1, keepdims=True)
-        return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(kind)), kind]).mean())
+        return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), kind[told]]).mean())
 
     def binary(t: float) -> float:
         return float((np.logaddexp(0, out[:, n] / t) - rays * out[:, n] / t).mean())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..characterize import chips as reading
+from ..characterize.inputs import levels_of
+from ..crater_profiles import TRANSITION_M
 from ..nn.chipnet import CLASSES
 from ..simulate.chips import RADIUS, SIDE, Chips, render_chips
 
@@ -16,6 +20,7 @@ SHARD = 128
 _CUT = 0.35  # share of chips that a border cuts
 _NO_DEM = 0.6
 _NO_SUN = 0.4
+_NO_SCALE = 0.2
 
 
 def write_chips(folder: Path, count: int, seed: int, device: str = "cpu", minutes: float | None = None) -> bool:
@@ -54,78 +59,113 @@ def read_chips(folder: Path) -> Chips:
             images.append(f["image"])
             dems.append(f["dem"])
             tables.append(pd.DataFrame({c: f[c] for c in f.files if c not in ("image", "dem")}))
-    return Chips(np.concatenate(images), np.concatenate(dems), pd.concat(tables, ignore_index=True))
+    table = pd.concat(tables, ignore_index=True)
+    table["kind"] = [CLASSES.index(m) for m in table.morphology]
+    table["transition_m"] = [TRANSITION_M[b] for b in table.body]
+    return Chips(np.concatenate(images), np.concatenate(dems), table)
 
 
-def draw_batch(
-    made: Chips, index: np.ndarray, rng: np.random.Generator, *, plain: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class View:
+    """One crater in the image that shows it: pixels of the image and of the ground (crater diameters), where it lies,
+    and the brightness of shadows and of the ground there."""
+
+    image: np.ndarray
+    ground: np.ndarray
+    x: float
+    y: float
+    radius: float
+    levels: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the network is given, and the truth, n craters; `kind` is -1 where the class is not to be taught."""
+
+    layers: np.ndarray
+    numbers: np.ndarray
+    kind: np.ndarray
+    rays: np.ndarray
+    erosion: np.ndarray
+
+
+def view_of_chip(made: Chips, i: int) -> View:
+    side = int(made.table.side.iloc[i])
+    image = made.image[i, :side, :side].astype(np.float32)
+    ground = made.dem[i, :side, :side].astype(np.float32)
+    return View(image, ground, side / 2, side / 2, RADIUS * side / SIDE, levels_of(image))
+
+
+def view_in_scene(images: np.ndarray, dems: np.ndarray, t: Any) -> View:
+    """A crater of a scene, `t` its row, with as much around it as a chip can show."""
+    image = images[int(t.scene)]
+    reach = 2.4 * t.diameter_px + 4
+    r0, r1, c0, c1 = (int(max(0, v)) for v in (t.y_px - reach, t.y_px + reach, t.x_px - reach, t.x_px + reach))
+    ground = dems[int(t.scene), r0:r1, c0:c1].astype(np.float32) / t.diameter_px
+    levels = levels_of(image[::3, ::3].ravel())
+    return View(image[r0:r1, c0:c1].astype(np.float32), ground, t.x_px - c0, t.y_px - r0, t.diameter_px / 2, levels)
+
+
+def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator) -> Batch:
     """Chips as a detector's circles would cut them out of images, turned and mirrored, with and without DEM and sun.
 
     Parameters
     ----------
-    made : Chips
-    index : ndarray of int, (n,)
+    views : list of View, n
+    t : DataFrame, n rows
+        diameter_px, diameter_m, transition_m, sun_azimuth_deg, incidence_deg, rays, erosion, and `kind`, the position
+        in ``CLASSES`` or -1.
     rng : numpy Generator
-    plain : bool
-        As they are, with DEM and sun: for measuring.
-
-    Returns
-    -------
-    layers : ndarray (n, 6, 96, 96)
-    numbers : ndarray (n, 3)
-    kind : ndarray (n,) of int
-        Position in ``CLASSES``.
-    rays, erosion : ndarray (n,)
     """
-    n, t = len(index), made.table.iloc[index]
+    n = len(views)
     image = np.empty((n, reading.CHIP, reading.CHIP), np.float32)
     dem = np.full_like(image, np.nan)
-    turn = np.zeros(n) if plain else rng.uniform(0, 2 * np.pi, n)
-    mirror = np.ones(n) if plain else rng.choice((-1.0, 1.0), n)
-    grow = np.ones(n) if plain else np.exp(rng.normal(0, 0.06, n))
-    for k, i in enumerate(index):
-        side = int(made.table.side.iloc[i])
-        radius = RADIUS * side / SIDE
-        off = (0.0, 0.0) if plain else rng.normal(0, 0.06, 2) * radius
-        unit = grow[k] * radius * np.array([[mirror[k], 0.0], [0.0, -1.0]])
-        where = side / 2 + off[0], side / 2 + off[1], unit, turn[k]
-        picture = made.image[i, :side, :side].astype(np.float32)
-        if not plain:
-            picture = _altered(picture, rng)
+    levels = np.empty((n, 2))
+    turn, mirror = rng.uniform(0, 2 * np.pi, n), rng.choice((-1.0, 1.0), n)
+    grow = np.exp(rng.normal(0, 0.06, n))
+    for k, view in enumerate(views):
+        off = rng.normal(0, 0.06, 2) * view.radius
+        unit = grow[k] * view.radius * np.array([[mirror[k], 0.0], [0.0, -1.0]])
+        where = view.x + off[0], view.y + off[1], unit, turn[k]
+        picture, levels[k] = _altered(view, rng)
         image[k] = reading.cut(picture, *where)
-        if plain or rng.uniform() > _NO_DEM:
-            ground = made.dem[i, :side, :side].astype(np.float32)
-            dem[k] = reading.cut(ground if plain else _coarser(ground, radius, rng), *where)
-    if not plain:
-        for chip in np.flatnonzero(rng.uniform(size=n) < _CUT):
-            far = rng.uniform(-0.2, 2.8)
-            heading = rng.choice(4) * np.pi / 2 + rng.normal(0, 0.15)
-            gone = np.cos(heading) * reading.EAST + np.sin(heading) * reading.NORTH > far
-            image[chip][gone] = dem[chip][gone] = np.nan
-    azimuth = t.sun_azimuth_deg.to_numpy(float)
+        if rng.uniform() > _NO_DEM:
+            dem[k] = reading.cut(_coarser(view.ground, view.radius, rng), *where)
+    for chip in np.flatnonzero(rng.uniform(size=n) < _CUT):
+        far = rng.uniform(-0.2, 2.8)
+        heading = rng.choice(4) * np.pi / 2 + rng.normal(0, 0.15)
+        gone = np.cos(heading) * reading.EAST + np.sin(heading) * reading.NORTH > far
+        image[chip][gone] = dem[chip][gone] = np.nan
     # On the ground turned counter-clockwise by `turn` the sun's azimuth, clockwise from north, falls by it.
-    azimuth = np.where(mirror < 0, -azimuth, azimuth) - np.degrees(turn)
-    incidence = t.incidence_deg.to_numpy(float)
-    if not plain:
-        azimuth = np.where(rng.uniform(size=n) < _NO_SUN, np.nan, azimuth + rng.normal(0, 5, n))
-        incidence = np.where(np.isnan(azimuth) | (rng.uniform(size=n) < 0.2), np.nan, incidence)
-    diameter = t.diameter_px.to_numpy(float) * grow
-    return (
-        reading.layers(image, (dem / grow[:, None, None]).astype(np.float32), azimuth),
-        reading.numbers(diameter, incidence),
-        np.array([CLASSES.index(m) for m in t.morphology]),
+    azimuth = mirror * t.sun_azimuth_deg.to_numpy(float) - np.degrees(turn)
+    azimuth = np.where(rng.uniform(size=n) < _NO_SUN, np.nan, azimuth + rng.normal(0, 5, n))
+    hidden = np.isnan(azimuth) | (rng.uniform(size=n) < 0.2)
+    metres = np.where(rng.uniform(size=n) < _NO_SCALE, np.nan, t.diameter_m.to_numpy(float) * grow)
+    return Batch(
+        reading.layers(image, (dem / grow[:, None, None]).astype(np.float32), azimuth, levels[:, 0], levels[:, 1]),
+        reading.numbers(
+            t.diameter_px.to_numpy(float) * grow,
+            metres,
+            t.transition_m.to_numpy(float),
+            np.where(hidden, np.nan, t.incidence_deg.to_numpy(float)),
+        ),
+        t.kind.to_numpy(int),
         t.rays.to_numpy(np.float32),
         t.erosion.to_numpy(np.float32),
     )
 
 
-def _altered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another stretch, and sometimes another blur."""
+def _altered(view: View, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
+    """Sometimes another stretch, and sometimes another blur; the levels go with it."""
     from scipy.ndimage import gaussian_filter
 
-    picture = (picture / 255) ** np.exp(rng.normal(0, 0.25))
-    return gaussian_filter(picture, rng.uniform(0.3, 1.2)) if rng.uniform() < 0.3 else picture
+    image, levels = view.image, np.array(view.levels)
+    if rng.uniform() < 0.5:
+        power = np.exp(rng.normal(0, 0.25))
+        image, levels = (image / 255) ** power, (levels / 255) ** power
+    if rng.uniform() < 0.3:
+        image = gaussian_filter(image, rng.uniform(0.3, 1.2))
+    return image, (float(levels[0]), float(levels[1]))
 
 
 def _coarser(ground: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:

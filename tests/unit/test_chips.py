@@ -78,19 +78,20 @@ def test_layers_do_not_depend_on_stretch_or_slope():
     image = rng.normal(size=(2, c.CHIP, c.CHIP)).astype(np.float32)
     ground = (0.05 * rng.normal(size=(2, c.CHIP, c.CHIP))).astype(np.float32)
     tilted = ground + (0.2 * c.EAST - 0.1 * c.NORTH + 3).astype(np.float32)
-    a = c.layers(image, ground, np.array([90.0, np.nan]))
-    b = c.layers(50 * image + 300, tilted, np.array([90.0, np.nan]))
+    a = c.layers(image, ground, np.array([90.0, np.nan]), -4.0, 0.0)
+    b = c.layers(50 * image + 300, tilted, np.array([90.0, np.nan]), 100.0, 300.0)
     assert a[:, 0] == pytest.approx(b[:, 0], abs=1e-3)
     assert a[:, 2] == pytest.approx(b[:, 2], abs=1e-3)
-    assert (a[0, 4:, 0, 0] == pytest.approx([1, 0], abs=1e-6)) and not a[1, 4:].any()
+    assert a[:, 6] == pytest.approx(b[:, 6], abs=1e-3)
+    assert (a[0, 4:6, 0, 0] == pytest.approx([1, 0], abs=1e-6)) and not a[1, 4:6].any()
 
 
 def test_layers_of_nothing_are_zero():
     nothing = np.full((1, c.CHIP, c.CHIP), np.nan, np.float32)
-    out = c.layers(nothing, nothing, np.array([np.nan]))
+    out = c.layers(nothing, nothing, np.array([np.nan]), 0.0, 1.0)
     assert not out.any()
 
 
 def test_numbers():
-    out = c.numbers(np.array([32.0, 1000.0]), np.array([60.0, np.nan]))
-    assert out.tolist() == [[0, pytest.approx(0.5), 1], [2, 0, 0]]
+    out = c.numbers(np.array([32.0, 1000.0]), np.array([np.nan, 4000.0]), 2000.0, np.array([60.0, np.nan]))
+    assert out.tolist() == [[0, pytest.approx(0.5), 1, 0, 0], [2, 0, 0, 1, 1]]

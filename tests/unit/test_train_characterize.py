@@ -3,13 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors import safe_open
 
 from craterlab.characterize.chips import EAST, NORTH, RHO
 from craterlab.nn.chipnet import CLASSES, load_chipnet
 from craterlab.simulate.chips import render_chips
-from craterlab.train import characterize, chips
+from craterlab.train import characterize, chips, scene_chips
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,13 @@ def test_a_batch_turns_ground_and_sun_together(made):
     fresh = np.flatnonzero(
         (made.table.morphology == "valid") & (made.table.erosion < 0.3) & made.table.incidence_deg.between(35, 65)
     )
+    table = made.table.assign(kind=0, transition_m=1e4)
     agree = []
     for draw in range(30):
-        layers, *_ = chips.draw_batch(made, fresh, np.random.default_rng(draw))
-        known = np.abs(layers[:, 4:, 0, 0]).sum(1) > 0
-        from craterlab.characterize.chips import EAST, NORTH, RHO
-
-        for x in layers[known]:
+        views = [chips.view_of_chip(made, i) for i in fresh]
+        batch = chips.draw_batch(views, table.iloc[fresh], np.random.default_rng(draw))
+        known = np.abs(batch.layers[:, 4:6, 0, 0]).sum(1) > 0
+        for x in batch.layers[known]:
             towards = x[4, 0, 0] * EAST + x[5, 0, 0] * NORTH
             wall = (RHO > 0.4) & (RHO < 0.9) & (x[1] > 0)
             away, near = x[0][wall & (towards < -0.3)], x[0][wall & (towards > 0.3)]
@@ -59,11 +60,23 @@ def test_a_batch_turns_ground_and_sun_together(made):
     assert len(agree) > 20 and np.mean(agree) > 0.85
 
 
+def test_a_crater_of_a_scene_is_seen_where_it_lies():
+    image = np.zeros((1, 64, 64), np.uint8)
+    image[0, 20:30, 40:50] = 200
+    row = next(pd.DataFrame({"scene": [0], "x_px": [45.0], "y_px": [25.0], "diameter_px": [10.0]}).itertuples())
+    view = chips.view_in_scene(image, image.astype(np.float16), row)
+    found = np.argwhere(view.image > 0)
+    assert found.mean(0) + 0.5 == pytest.approx([view.y, view.x])
+    assert view.ground.max() == pytest.approx(20) and view.radius == 5
+
+
 def test_training_stops_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(chips, "SHARD", 16)
     monkeypatch.setattr(characterize, "SHARD", 16)
-    monkeypatch.setattr(characterize, "_HELD_OUT", 1)
-    settings = {"steps": 4, "chips": 48, "batch": 8, "width": 4}
+    monkeypatch.setattr(scene_chips, "SHARD", 2)
+    monkeypatch.setattr(characterize, "SCENES", 2)
+    monkeypatch.setattr(characterize, "_HELD_OUT", (1, 1))
+    settings = {"steps": 4, "chips": 48, "scenes": 4, "batch": 8, "width": 4}
     first = characterize.train_characterize(tmp_path / "a", minutes=1e-9, **settings)
     assert first.name == "checkpoint.pt" and not first.exists()
     weights = characterize.train_characterize(tmp_path / "a", **settings)
