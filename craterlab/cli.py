@@ -174,6 +174,19 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
     _add_model(p)
 
+    p = add(
+        "characterize", commands.bench_characterize, "Depth, erosion, class, rays and secondaries of craters.", benches
+    )
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
+    p.add_argument("--split", default="dev", help="of gld100; default dev")
+    p.add_argument(
+        "--parts",
+        metavar="A,B",
+        help="of depth, geometry, erosion, themis, simulated, secondaries, times; default all",
+    )
+    p.add_argument("--seed", type=int, default=1, help="of simulated scenes and intervals (default 1)")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
+
     p = add("train", None, "Train a network.")
     trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
     p = add("prior", commands.train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
@@ -205,6 +218,18 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
     p.add_argument("--unshipped", action="store_true", help="allow sets that may not train shipped weights")
     p.add_argument("--device", default="cpu")
+    p = add("characterize", commands.train_characterize, "Train the network that names craters.", trainings)
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="simulated craters, checkpoint, log, weights")
+    p.add_argument("--steps", type=int, default=4200, metavar="N", help="length of the whole training (default 4200)")
+    p.add_argument("--chips", type=int, default=17_920, metavar="N", help="single craters to render (default 17920)")
+    p.add_argument("--scenes", type=int, default=1_024, metavar="N", help="scenes to render (default 1024)")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--device", default="cpu")
+    p = add("secondaries", commands.train_secondaries, "Fit the rule that flags secondaries on simulation.", trainings)
+    p.add_argument("--out", type=Path, required=True, metavar="FILE.toml", help="the rule")
+    p.add_argument("--fields", type=int, default=100, metavar="N", help="simulated catalogues (default 100)")
+    p.add_argument("--seed", type=int, default=0)
     return top
 
 

@@ -253,6 +253,23 @@ def bench_superres(args: argparse.Namespace) -> None:
     print(format_tables(result))
 
 
+def bench_characterize(args: argparse.Namespace) -> None:
+    from .bench import bench_characterize, format_characterize
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_characterize(
+        args.data,
+        args.split,
+        parts=_names(args.parts),
+        seed=args.seed,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_characterize(result))
+
+
 def train_prior(args: argparse.Namespace) -> None:
     from .train.prior import train_prior
 
@@ -291,3 +308,27 @@ def train_detect(args: argparse.Namespace) -> None:
     print(
         train_detector(args.data, args.out, recipe, minutes=args.minutes, unshipped=args.unshipped, device=args.device)
     )
+
+
+def train_characterize(args: argparse.Namespace) -> None:
+    from .train.characterize import train_characterize
+
+    print(
+        train_characterize(
+            args.out,
+            steps=args.steps,
+            chips=args.chips,
+            scenes=args.scenes,
+            minutes=args.minutes,
+            seed=args.seed,
+            device=args.device,
+        )
+    )
+
+
+def train_secondaries(args: argparse.Namespace) -> None:
+    from .output import check_file
+    from .train.secondaries import train_secondaries
+
+    check_file(args.out)
+    print(train_secondaries(args.out, seed=args.seed, fields=args.fields))

@@ -1,5 +1,8 @@
-"""What is measured, and how: the detector on labelled images, with a DEM and adapted; super-resolution."""
+"""What is measured, and how: the detector on labelled images, with a DEM and adapted; super-resolution; what is said of
+craters."""
 
+from .characterize import bench_characterize
+from .characterize_report import format_characterize
 from .dem import bench_dem, format_dem_table
 from .detect import bench_detect
 from .detect_report import format_report, format_table
@@ -8,10 +11,12 @@ from .superres import bench_superres
 from .superres_report import format_tables
 
 __all__ = [
+    "bench_characterize",
     "bench_dem",
     "bench_detect",
     "bench_finetune",
     "bench_superres",
+    "format_characterize",
     "format_dem_table",
     "format_finetune",
     "format_report",

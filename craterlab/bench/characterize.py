@@ -9,7 +9,7 @@ from typing import Any
 
 from .sets import known_names
 
-PARTS = ("depth", "geometry", "erosion", "themis", "simulated", "secondaries", "times")
+PARTS = ("depth", "geometry", "erosion", "shadows", "themis", "simulated", "secondaries", "times")
 
 
 def bench_characterize(
@@ -29,10 +29,10 @@ def bench_characterize(
     split : str
         Of gld100. The classes of themis and mars_catalogue teach nothing, so all of them judge.
     parts : list of str, optional
-        Of ``PARTS``; default all. ``depth``: on GLD100 beside a published catalogue; ``geometry`` and ``erosion``: on
-        simulated scenes with their elevation; ``themis``: experts' classes; ``simulated``: classes, rays and erosion
-        on simulated scenes, from the image alone and with the elevation; ``secondaries``: the Martian catalogue, and
-        simulated ones; ``times``: craters a second.
+        Of ``PARTS``; default all. ``depth``: on GLD100 beside a published catalogue; ``geometry``: on simulated scenes
+        with their elevation; ``erosion``: there with the elevation, and from the image alone; ``shadows``: depth
+        without elevation; ``themis``: experts' classes; ``simulated``: classes and rays on simulated scenes;
+        ``secondaries``: the Martian catalogue, and simulated ones; ``times``: craters a second.
     seed : int
         Of simulated scenes and of intervals.
     on_part : callable, optional
@@ -50,15 +50,16 @@ def bench_characterize(
     measure: dict[str, Callable[[], Any]] = {
         "depth": lambda: geometry.depth_gld100(data, split),
         "geometry": lambda: geometry.geometry_simulated(seed),
-        "erosion": lambda: geometry.erosion_simulated(seed),
-        "themis": lambda: kinds.kinds_themis(data, seed=seed),
-        "simulated": lambda: {
-            "image": kinds.kinds_simulated(9000 + seed),
-            "image and elevation": kinds.kinds_simulated(9000 + seed, dem=True),
+        "erosion": lambda: {
+            "elevation": geometry.erosion_simulated(seed),
+            "image": geometry.erosion_simulated(seed, with_dem=False),
         },
+        "shadows": lambda: geometry.shadows_simulated(seed),
+        "themis": lambda: kinds.kinds_themis(data, seed=seed),
+        "simulated": lambda: kinds.kinds_simulated(9000 + seed),
         "secondaries": lambda: {
             "mars_catalogue": secondaries.secondaries_mars(data, seed=seed),
-            "simulated": secondaries.secondaries_simulated(seed),
+            "simulated": secondaries.secondaries_simulated(seed, fields=20),
         },
         "times": lambda: {"geometry": geometry.speed(), "chips_per_second": round(kinds.chips_per_second(), 1)},
     }

@@ -57,7 +57,14 @@ def scored(truth: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
 
 
 def measured(
-    seed: int, *, scenes: int = SCENES, size: int = SIZE, with_dem: bool = True, jitter: float = 0.0, **settings: Any
+    seed: int,
+    *,
+    scenes: int = SCENES,
+    size: int = SIZE,
+    with_dem: bool = True,
+    kinds: bool = False,
+    jitter: float = 0.0,
+    **settings: Any,
 ) -> pd.DataFrame:
     """Scored craters of simulated scenes with truth (``true_`` columns) and what ``characterize`` makes of them.
 
@@ -67,6 +74,8 @@ def measured(
         As for ``simulate.scenes``.
     with_dem : bool
         Whether the elevation is given away.
+    kinds : bool
+        Whether the network looks too; without elevation erosion is its estimate.
     jitter : float
         1-sigma of the error put on the given diameters and on each centre (in diameters); 0 gives the true circles.
     """
@@ -89,7 +98,7 @@ def measured(
         )
         if not with_dem:
             scene = scene.drop_vars("dem")
-        table = pd.DataFrame(characterize(scene, given, progress=False).drop(columns="geometry"))
+        table = pd.DataFrame(characterize(scene, given, kinds=kinds, progress=False).drop(columns="geometry"))
         true = truth[use].drop(columns="geometry").reset_index(drop=True).add_prefix("true_")
         extra = {"scene": number, "body": scene.attrs["body"], "incidence_deg": scene.attrs["incidence_deg"]}
         parts.append(pd.concat([table, true], axis=1).assign(**extra))
@@ -126,8 +135,8 @@ def geometry_simulated(seed: int = 1, *, jitter: float = 0.0, **settings: Any) -
     return out
 
 
-def erosion_simulated(seed: int = 1, **settings: Any) -> Figures:
-    """Erosion and kappa t against the truth, with the elevation given.
+def erosion_simulated(seed: int = 1, *, with_dem: bool = True, **settings: Any) -> Figures:
+    """Erosion against the truth, and with the elevation given kappa t.
 
     Returns
     -------
@@ -139,7 +148,7 @@ def erosion_simulated(seed: int = 1, **settings: Any) -> Figures:
 
     from ..characterize.erosion import classes
 
-    table = measured(seed, **settings)
+    table = measured(seed, with_dem=with_dem, kinds=not with_dem, **settings)
     table = table[table.erosion.notna()].reset_index(drop=True)
     error = table.erosion - table.true_erosion
     apart = np.abs(table.erosion_class - classes(table.true_erosion.to_numpy()))
@@ -156,6 +165,8 @@ def erosion_simulated(seed: int = 1, **settings: Any) -> Figures:
     out["spearman"] = _over_scenes(rank(table.erosion, table.true_erosion), scene)
     out["class_within_one"] = _over_scenes(lambda rows: float((apart.to_numpy()[rows] <= 1).mean()), scene)
     out["class_same"] = _over_scenes(lambda rows: float((apart.to_numpy()[rows] == 0).mean()), scene)
+    if not with_dem:
+        return out
     part = table[open_floor].reset_index(drop=True)
     scale = part.true_diameter_m**2 / 4
     out["kappa_t"] = {
@@ -222,7 +233,9 @@ def depth_gld100(data: Path, split: str = "dev", *, dem_resolution_m: float | No
         west, south, east, north = scene.rio.bounds()
         known = catalogue[catalogue.lon.between(west, east) & catalogue.lat.between(south, north)]
         known = known.reset_index(drop=True)
-        found = characterize(scene, known.drop(columns="depth_m"), dem_resolution_m=dem_resolution_m, progress=False)
+        found = characterize(
+            scene, known.drop(columns="depth_m"), dem_resolution_m=dem_resolution_m, kinds=False, progress=False
+        )
         parts.append(pd.DataFrame({"d": known.diameter_m, "known": known.depth_m, "found": found.depth_m}))
     table = pd.concat(parts, ignore_index=True)
     table = table[table.found.notna()].reset_index(drop=True)
@@ -263,9 +276,9 @@ def speed(craters: int = 4000, *, seed: int = 1) -> Figures:
     )
     out: Figures = {"craters": craters}
     for name, view in (("with_dem", scene), ("image_only", scene.drop_vars("dem"))):
-        characterize(view, table.iloc[: craters // 4], progress=False)
+        characterize(view, table.iloc[: craters // 4], kinds=False, progress=False)
         start = time.perf_counter()
-        characterize(view, table, progress=False)
+        characterize(view, table, kinds=False, progress=False)
         out[f"{name}_per_s"] = round(craters / (time.perf_counter() - start))
     return out
 

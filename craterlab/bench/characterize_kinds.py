@@ -1,4 +1,4 @@
-"""Class, rays and erosion from images: against experts' classes on THEMIS, and against the truth on simulation."""
+"""Class and rays from images: against experts' classes on THEMIS, and against the truth on simulation."""
 
 from __future__ import annotations
 
@@ -117,12 +117,9 @@ def kinds_simulated(seed: int = 9001, *, scenes: int = 48, dem: bool = False) ->
     Returns
     -------
     dict
-        `rays`: AUC by incidence and for 20-70 degrees together; `erosion`: Spearman correlation with the truth, share
-        of classes within one, share of truths within one and two standard errors; `auc` of each class against the
-        others; `ece` of the class decided for, with the shares of the simulator.
+        `rays`: AUC by incidence and for 20-70 degrees together; `auc` of each class against the others;
+        `calibration` of the class decided for, with the shares of the simulator.
     """
-    from scipy.stats import spearmanr
-
     table = simulated(seed, scenes=scenes, dem=dem)
     table = table[table.morphology != "unknown"]
     rays: dict[str, Any] = {}
@@ -133,21 +130,10 @@ def kinds_simulated(seed: int = 9001, *, scenes: int = 48, dem: bool = False) ->
             "with": int(part.true_rays.sum()),
             "craters": len(part),
         }
-    known = table[table.erosion.notna()]
-    miss = (known.erosion - known.true_erosion).abs() / known.erosion_std
-    classes = np.abs(known.erosion_class.astype(float) - np.clip(np.ceil(4 * known.true_erosion), 1, 4))
-    erosion = {
-        "spearman": round(float(spearmanr(known.erosion, known.true_erosion)[0]), 4),
-        "within_one_class": round(float((classes <= 1).mean()), 4),
-        "same_class": round(float((classes == 0).mean()), 4),
-        "within_1_std": round(float((miss < 1).mean()), 4),
-        "within_2_std": round(float((miss < 2).mean()), 4),
-        "craters": len(known),
-    }
     by_class = {c: round(auc(table[f"p_{c}"], table.true_morphology == c), 4) for c in CLASSES}
     best = table[_PROBABILITIES].to_numpy()
     right = table.true_morphology.to_numpy() == np.array(CLASSES)[best.argmax(1)]
-    return {"rays": rays, "erosion": erosion, "auc": by_class, "calibration": reliability(best.max(1), right)}
+    return {"rays": rays, "auc": by_class, "calibration": reliability(best.max(1), right)}
 
 
 def chips_per_second(n: int = 600, *, threads: int = 2) -> float:
