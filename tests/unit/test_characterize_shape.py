@@ -209,3 +209,12 @@ def test_more_craters_than_a_group_come_out_one_by_one():
         check_exact=False,
         rtol=1e-9,
     )
+
+
+def test_all_columns_go_through_a_shapefile(tmp_path):
+    """Whose column names have ten characters."""
+    got = cl.characterize(scene(heights()), circle())
+    cl.write_craters(got, tmp_path / "craters.shp")
+    back = cl.read_craters(tmp_path / "craters.shp")
+    assert set(back) >= COLUMNS
+    assert back.kappa_t_std_m2[0] == pytest.approx(got.kappa_t_std_m2[0], rel=1e-6)
