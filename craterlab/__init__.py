@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize, profiles
+    from .characterize.secondaries import secondaries
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -49,6 +50,7 @@ _HOME = {
     "profiles": "characterize",
     "read_counts": "catalog",
     "read_craters": "catalog",
+    "secondaries": "characterize.secondaries",
     "sfd": "dating",
     "superres": "superres",
     "systems": "dating",
@@ -81,6 +83,7 @@ __all__ = [
     "profiles",
     "read_counts",
     "read_craters",
+    "secondaries",
     "sfd",
     "simulate",
     "superres",

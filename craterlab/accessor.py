@@ -50,4 +50,5 @@ class TableAccessor:
 
     sfd = _forward("dating", "sfd")
     age = _forward("dating", "age")
+    secondaries = _forward("characterize.secondaries", "secondaries")
     write = _forward("catalog", "write_craters")

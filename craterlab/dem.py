@@ -74,6 +74,14 @@ class _OnGrid:
         return out
 
 
+def own_spacing_m(read: Callable[[int, int, int, int], NDArray[np.float32]]) -> float:
+    """Pixel in metres of the DEM's own grid, NaN for one on the grid of the image."""
+    if not isinstance(read, _OnGrid):
+        return float("nan")
+    rows, columns = read.dem_grid.shape
+    return float(read.dem_grid.metres_per_pixel(columns / 2, rows / 2))
+
+
 def _same_grid(a: Grid, b: Grid) -> bool:
     if a.shape != b.shape:
         return False

@@ -10,7 +10,7 @@ import xarray as xr
 
 from .bodies import Body, body_of
 from .bodies import body as find_body
-from .dem import dem_reader
+from .dem import dem_reader, own_spacing_m
 from .errors import CraterlabError
 from .frames import east_positive, frame_of, meridian_from_west, parse_crs
 from .grid import Grid, grid_of
@@ -104,7 +104,10 @@ def open_scene(
         name = _one_body(asked, grid.body, body_from_label(label), source)
         scene = xr.Dataset({"image": _lazy(raster.shape, raster.read)})
         if dem is not None:
-            scene["dem"] = _lazy(raster.shape, open_dem(existing(dem), grid, name)).assign_attrs(units="m")
+            read = open_dem(existing(dem), grid, name)
+            scene["dem"] = _lazy(raster.shape, read).assign_attrs(units="m")
+            if np.isfinite(spacing := own_spacing_m(read)):
+                scene["dem"].attrs["spacing_m"] = spacing  # laid on a finer grid it has no more detail
         scene = on_grid(scene, grid)
         camera = camera or instrument_from_label(label)
         found_azimuth, found_incidence = sun_from_label(label, camera, grid)

@@ -183,13 +183,13 @@ def shadows_simulated(seed: int = 1, **settings: Any) -> Figures:
     Returns
     -------
     dict
-        `craters`; `measured` (share of them that got a depth); `bias` and `error` (medians, relative), `coverage`;
+        `craters`; `share` (of them that got a depth); `bias` and `error` (medians, relative), `coverage`;
         `why` (count of each reason for none).
     """
     table = measured(seed, with_dem=False, **settings)
     table = table[table.true_diameter_px >= SHADOW_MIN_PX].reset_index(drop=True)
     got = table[table.depth_from == "shadow"].reset_index(drop=True)
-    out: Figures = {"seed": seed, "craters": len(table), "measured": len(got) / max(len(table), 1)}
+    out: Figures = {"seed": seed, "craters": len(table), "share": len(got) / max(len(table), 1)}
     out |= _figures(got.depth_m / got.true_depth_m - 1, got.depth_std_m / got.true_depth_m, got.scene)
     out["why"] = {str(k): int(v) for k, v in table.depth_why[table.depth_from == ""].value_counts().items()}
     return out

@@ -63,7 +63,7 @@ def characterize(
         resolve less than their posting says (GLD100: 474 m a pixel here, 1 to 1.5 km real detail). Without it the model
         counts as sharp to its pixels. Depth, rim height, walls and erosion are corrected for it.
     kinds : bool
-        False leaves out what the network says: class, rays, and erosion where there is no elevation model.
+        False leaves out what the network says (class, rays, erosion where there is no elevation model) and secondaries.
     progress : bool
         A bar above 1,000 craters; above 200 where the network looks at them.
 
@@ -108,6 +108,11 @@ def characterize(
         morphology : str
             The likeliest class; ``"unknown"`` where the crater is smaller than 8 pixels or seen to less than 60 %: the
             probabilities are then those from body and size alone.
+        secondary, secondary_probability : bool, float
+            Chip and clustering together (``craterlab.secondaries``), with ``cluster_id``, ``chain`` and the evidence.
+        confirm : bool
+            Yours: True or False on whether a crater is a secondary overrides ``secondary`` when the table is given
+            again.
         p_rays, rays : float, bool
             Probability of bright rays, and whether it is 0.5 or more; NaN and <NA> where the class is unknown.
 
@@ -163,6 +168,8 @@ def characterize(
         attrs["kinds_by"] = network
     columns |= _derived(columns, 2 * where.radius_m, given_std)
     out = out.assign(**columns)
+    if kinds:
+        out, attrs["secondaries"] = _with_secondaries(out)
     if extra:
         out = out.assign(**extra_columns(extra, scene, image, elevation, grid, where, out))
     out.attrs.update(attrs)
@@ -193,6 +200,19 @@ def _named(
     rays = pd.array(named["p_rays"] >= 0.5, dtype="boolean")
     rays[np.isnan(named["p_rays"])] = pd.NA
     return named | {"rays": rays}, f"{namer.name} {namer.sha256}"
+
+
+def _with_secondaries(table: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
+    """Where the craters lie speaks for secondaries too; in a scene with few of them only their looks do."""
+    import warnings
+
+    from .kinds import SECONDARY_SHARE
+    from .secondaries import secondaries
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # small populations: said in the attrs
+        judged = secondaries(table, chip_prior=SECONDARY_SHARE, progress=False)
+    return judged, judged.attrs["secondaries"]
 
 
 def _one_erosion(columns: dict[str, np.ndarray], named: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -4,8 +4,9 @@ Depth is the mean of the rim's crest over azimuth minus the 3rd percentile of th
 around the crater is taken off; rim height is the same crest above the median of the ground at 1.8 to 2.2 radii. (A low
 percentile for the floor is that of Breton et al. 2019, "Insight into areal densities of planetary crater populations
 from morphometry"; their rim is a 60th percentile, which rough ground alone lifts.) Errors are delete-one-sector
-jackknives over 12 sectors of azimuth (Miller 1974, Biometrika 61, 1) with a share of the unevenness of the ground:
-they hold what differs from side to side, not the blur of the elevation model, for which see ``erosion``.
+jackknives over 12 sectors of azimuth (Miller 1974, Biometrika 61, 1) with a share of the unevenness of the ground,
+which is taken off the depth too. They hold what differs from side to side, not the blur of the elevation model, for
+which see ``erosion``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ SHAPE_RADII = np.concatenate([INNER_RADII, CREST_RADII, FLANK_RADII, GROUND_RADI
 INNER, CREST, GROUND = slice(0, _RINGS), slice(_RINGS, _RINGS + 9), slice(-5, None)
 TRACE_RADII = np.concatenate([RIM_RADII, GROUND_RADII])
 _SECTORS = 12
-_UNEVEN = 0.6  # share of the unevenness of the ground around that a crater's own depth inherits
+_UNEVEN = 0.8  # share of the unevenness of the ground around that a crater's own depth inherits
+_LEAST = 0.3  # share of a measured depth that is left to it at least
 _NEEDED = 0.9  # share of samples that must be valid
 
 
@@ -128,7 +130,10 @@ def measure(elevation: Floats) -> Depths:
         spread = left_out - left_out.mean(1, keepdims=True)
         std = np.sqrt((_SECTORS - 1) / _SECTORS * np.square(spread).sum(1))
         out += [np.where(known, rim[:, 0] - lower[:, 0], np.nan), np.where(known, np.hypot(std, uneven), np.nan)]
-    return Depths(*out)
+    # Crests are picked as the highest and floors as the lowest there is, so rough ground alone has a depth. It adds to
+    # a crater's own like noise to an amplitude (Rice): in squares.
+    own = np.sqrt(np.maximum(out[0] ** 2 - uneven**2, (_LEAST * out[0]) ** 2))
+    return Depths(own, *out[1:])
 
 
 def _by_azimuth(elevation: Floats) -> Floats:

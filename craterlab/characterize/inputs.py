@@ -87,14 +87,16 @@ def dem_reader(scene: xr.Dataset, dem: Any, grid: Grid) -> tuple[Reader | None, 
     import xarray as xr
 
     if dem is None:
-        return (image_reader(scene["dem"]) if "dem" in scene else None), np.nan
+        if "dem" not in scene:
+            return None, np.nan
+        return image_reader(scene["dem"]), float(scene["dem"].attrs.get("spacing_m", np.nan))
     if isinstance(dem, (str, Path)):
+        from craterlab.dem import own_spacing_m
         from craterlab.scene import existing, open_dem
 
         name = grid.body.name if grid.body is not None else scene.attrs.get("body")
         read = open_dem(existing(dem), grid, name)
-        spacing = _spacing(getattr(read, "dem_grid", None))
-        return (lambda r0, r1, c0, c1, s: np.asarray(read(r0, r1, c0, c1), np.float32)[::s, ::s]), spacing
+        return (lambda r0, r1, c0, c1, s: np.asarray(read(r0, r1, c0, c1), np.float32)[::s, ::s]), own_spacing_m(read)
     if isinstance(dem, xr.Dataset) and "dem" in dem:
         dem = dem["dem"]
     if isinstance(dem, np.ndarray):
@@ -113,13 +115,6 @@ def dem_reader(scene: xr.Dataset, dem: Any, grid: Grid) -> tuple[Reader | None, 
             "dem.rio.reproject_match(scene)."
         )
     return image_reader(dem), np.nan
-
-
-def _spacing(dem_grid: Grid | None) -> float:
-    if dem_grid is None:
-        return np.nan
-    rows, columns = dem_grid.shape
-    return float(dem_grid.metres_per_pixel(columns / 2, rows / 2))
 
 
 def brightness_levels(image: Reader, shape: tuple[int, int]) -> tuple[float, float]:

@@ -27,7 +27,8 @@ CLASSES = ("valid", "ghost", "layered", "secondary")
 SMALLEST_PX = 8.0  # diameter
 NEEDED = 0.6  # share of the crater's inside that must be seen
 _TAUGHT = np.array([0.4, 0.2, 0.2, 0.2])  # shares of the classes in training
-_GHOST, _SECONDARY, _LAYERED = 0.06, 0.10, 0.30
+_GHOST, _LAYERED = 0.06, 0.30
+SECONDARY_SHARE = 0.10
 _LAYERED_FROM_M, _SECONDARY_TO_M = 4000.0, 3000.0
 _BATCH = 64
 
@@ -43,9 +44,9 @@ def beforehand(diameter_m: Floats, body: str | None) -> Floats:
     """
     octaves = np.log2(np.where(diameter_m > 0, diameter_m, np.nan) / _LAYERED_FROM_M)
     layered = _LAYERED / (1 + np.exp(-octaves / 0.5)) * (body in ("Mars", None))
-    secondary = _SECONDARY / (1 + np.exp(np.log2(diameter_m / _SECONDARY_TO_M) / 0.5))
+    secondary = SECONDARY_SHARE / (1 + np.exp(np.log2(diameter_m / _SECONDARY_TO_M) / 0.5))
     layered = np.where(np.isfinite(layered), layered, 0.05 * (body in ("Mars", None)))
-    secondary = np.where(np.isfinite(secondary), secondary, _SECONDARY)
+    secondary = np.where(np.isfinite(secondary), secondary, SECONDARY_SHARE)
     ghost = np.full(len(layered), _GHOST)
     return np.stack([1 - ghost - layered - secondary, ghost, layered, secondary], 1)
 

@@ -55,7 +55,7 @@ def select(craters: Any, *, secondaries: str = "keep", ghosts: str = "keep") -> 
     Returns
     -------
     Selected
-        Rows whose `confirm` is False (the user says: no crater) never count. An unknown probability is 0.
+        Rows whose `refused` is True (the user says: no crater) never count. An unknown probability is 0.
 
     Raises
     ------
@@ -74,10 +74,10 @@ def select(craters: Any, *, secondaries: str = "keep", ghosts: str = "keep") -> 
         return Selected(d, None, None, ())
     notes: list[str] = []
     weight = np.ones(d.size)
-    if "confirm" in craters:
-        refused = (craters["confirm"].astype("object") == False).to_numpy()  # noqa: E712
+    if "refused" in craters:
+        refused = (craters["refused"].astype("object") == True).to_numpy()  # noqa: E712
         if refused.any():
-            notes.append(f"{int(refused.sum())} rows left out: confirm is False")
+            notes.append(f"{int(refused.sum())} rows left out: refused is True")
             weight[refused] = 0
     for treatment, what, marks, chance in (
         (secondaries, "secondary", ("secondary",), "secondary_probability"),

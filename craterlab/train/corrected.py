@@ -34,7 +34,7 @@ def corrected_part(model: Model, scene: Any, table: Any, within: Any) -> Correct
         What it finds below the smallest corrected craters is not judged.
     scene : Dataset, DataArray or array
     table : DataFrame
-        x_px, y_px, diameter_px, and perhaps `confirm` and `ignore`.
+        x_px, y_px, diameter_px, and perhaps `refused` and `ignore`.
     within : (row0, row1, column0, column1), array of bool, or None
 
     Raises
@@ -115,9 +115,9 @@ def _circles(table: Any, shape: tuple[int, int]) -> np.ndarray:
             f"the crater table has no column {', '.join(missing)}; craters_from_pixels, read_craters and detect give "
             "tables with x_px, y_px and diameter_px"
         )
-    if "confirm" in table:
+    if "refused" in table:
         # Missing is not refused: only rows that were said to be wrong are.
-        table = table[~(table["confirm"].astype("object") == False)]  # noqa: E712
+        table = table[~(table["refused"].astype("object") == True)]  # noqa: E712
     ignore = table["ignore"].to_numpy(bool) if "ignore" in table else np.zeros(len(table), bool)
     craters = np.column_stack([table[c].to_numpy(float) for c in ("x_px", "y_px", "diameter_px")] + [ignore])
     if not len(craters):

@@ -53,7 +53,7 @@ def finetune(
         Scenes of the new sensor.
     craters : DataFrame, or a list of them
         One table a scene, with x_px, y_px and diameter_px. It holds every crater of the corrected part: what it leaves
-        out is taught as no crater. Rows whose `confirm` is False are no craters; rows whose `ignore` is True count
+        out is taught as no crater. Rows whose `refused` is True are no craters; rows whose `ignore` is True count
         neither way. Circles that the model finds below the smallest craters of the table are not judged.
     within : (row0, row1, column0, column1) or array of bool, optional
         The part of the scene that was corrected, in pixels or as a mask; for several scenes a list of such, None for a

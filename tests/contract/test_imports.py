@@ -24,6 +24,7 @@ SIGNATURES = {
     "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
     "profiles": "scene craters dem * radii",
+    "secondaries": "craters * body seed trials chip_probability chip_prior",
     "area_km2": "scene within",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",
@@ -68,7 +69,7 @@ def test_accessors_are_registered_on_import():
         "for scene in (image, image.to_dataset(name='image')):\n"
         "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'area_km2'):\n"
         "        assert callable(getattr(scene.crater, verb)), verb\n"
-        "for verb in ('sfd', 'age', 'write'):\n"
+        "for verb in ('sfd', 'age', 'secondaries', 'write'):\n"
         "    assert callable(getattr(pd.DataFrame().crater, verb)), verb"
     )
 

@@ -279,3 +279,17 @@ def test_radius_at_is_the_ellipse():
     values, vectors = np.linalg.eigh(np.array([[0.07, -0.1], [-0.1, -0.07]]))
     unstretched = points @ vectors @ np.diag(np.exp(-values - 0.08)) @ vectors.T
     np.testing.assert_allclose(np.hypot(*unstretched.T), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("sector", [range(0, 18), range(30, 54)])
+def test_missing_sectors_of_a_dem_leave_the_ellipse_in_place(sector):
+    """A quarter or a third of the azimuths without data: the rest says where the rim is."""
+    holed = scene(noise=0.3)
+    y, x = np.mgrid[:160, :160] + 0.5
+    azimuth = (np.degrees(np.arctan2(x - 80.3, 79.2 - y)) % 360 / 5).astype(int)
+    holed["dem"] = holed["dem"].where(~np.isin(azimuth, list(sector)))
+    got = cl.characterize(holed, table()).iloc[0]
+    assert got.ellipse_from == "dem"
+    assert got.major_m == pytest.approx(56 * SCALE, rel=0.05) and got.minor_m == pytest.approx(45 * SCALE, rel=0.05)
+    assert turn(got.angle_deg, 30) < 8
+    assert np.isnan(got.depth_m)  # more than a tenth of the rim is not known

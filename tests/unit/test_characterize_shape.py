@@ -209,3 +209,37 @@ def test_more_craters_than_a_group_come_out_one_by_one():
         check_exact=False,
         rtol=1e-9,
     )
+
+
+def test_all_columns_go_through_a_shapefile(tmp_path):
+    """Whose column names have ten characters."""
+    got = cl.characterize(scene(heights()), circle())
+    cl.write_craters(got, tmp_path / "craters.shp")
+    back = cl.read_craters(tmp_path / "craters.shp")
+    assert set(back) >= COLUMNS
+    assert back.kappa_t_std_m2[0] == pytest.approx(got.kappa_t_std_m2[0], rel=1e-6)
+
+
+def test_a_coarse_dem_on_a_fine_image_counts_as_coarse(tmp_path):
+    """Laid on the image's grid it has many pixels and no more detail."""
+    import rasterio
+    from affine import Affine
+
+    crs = "+proj=eqc +R=1737400 +units=m +no_defs"
+    z = heights(0.01)
+    coarse = z.reshape(SIZE // 4, 4, SIZE // 4, 4).mean((1, 3))
+    for name, data, step in (("image", z, SCALE), ("fine", z, SCALE), ("coarse", coarse, 4 * SCALE)):
+        profile = {"driver": "GTiff", "height": len(data), "width": len(data), "count": 1, "dtype": "float32"}
+        transform = Affine(step, 0, 0, 0, -step, 0)
+        with rasterio.open(tmp_path / f"{name}.tif", "w", crs=crs, transform=transform, **profile) as file:
+            file.write(data, 1)
+    want = cl.characterize(cl.open_scene(tmp_path / "image.tif", tmp_path / "fine.tif"), circle()).iloc[0]
+    opened = cl.open_scene(tmp_path / "image.tif", tmp_path / "coarse.tif")
+    assert opened.dem.attrs["spacing_m"] == pytest.approx(4 * SCALE, rel=1e-3)
+    given = cl.characterize(cl.open_scene(tmp_path / "image.tif"), circle(), tmp_path / "coarse.tif").iloc[0]
+    for got in (cl.characterize(opened, circle()).iloc[0], given):
+        assert got.depth_m == pytest.approx(want.depth_m, rel=0.03)
+        assert got.erosion == pytest.approx(want.erosion, abs=0.04)
+    del opened.dem.attrs["spacing_m"]
+    blind = cl.characterize(opened, circle()).iloc[0]
+    assert blind.depth_m < 0.96 * want.depth_m

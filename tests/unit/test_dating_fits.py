@@ -166,10 +166,10 @@ def test_ghosts_morphology_and_refused_rows():
     t = table(
         morphology=["ghost", "secondary", "valid", None],
         p_ghost=[0.7, 0.0, 0.5, 0.1],
-        confirm=[None, True, None, False],
+        refused=[None, False, None, True],
     )
     options = {"area_km2": 100.0, "system": MARS, "range_km": (1, 2)}
-    assert cl.age(t, **options).n == 3 and "confirm is False" in cl.age(t, **options).notes[0]
+    assert cl.age(t, **options).n == 3 and "refused is True" in cl.age(t, **options).notes[0]
     assert cl.age(t, **options, ghosts="drop").n == 2
     assert cl.age(t, **options, ghosts="drop", secondaries="drop").n == 1
     assert cl.age(t, **options, ghosts="weight").n == pytest.approx(0.3 + 1 + 0.5)

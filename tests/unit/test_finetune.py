@@ -114,7 +114,7 @@ def test_only_the_corrected_part_teaches(quick, tmp_path):
 
 def test_refused_rows_are_no_craters_and_ignored_ones_do_not_count():
     image, table = discs(0)
-    table["confirm"] = [False, None, True] * 10
+    table["refused"] = [True, None, False] * 10
     table["ignore"] = np.arange(30) == 2
     part = corrected_part(load("craternet"), image, table, None)
     assert part.craters == 19
@@ -190,7 +190,7 @@ FAR = TABLE.assign(x_px=TABLE.x_px + 400)
     ("scenes", "craters", "options", "message"),
     [
         (IMAGE, TABLE[:0], {}, "empty"),
-        (IMAGE, TABLE.assign(confirm=False), {}, "empty"),
+        (IMAGE, TABLE.assign(refused=True), {}, "empty"),
         (IMAGE, TABLE.drop(columns="diameter_px"), {}, "no column diameter_px"),
         ([IMAGE, IMAGE], [TABLE], {}, "2 scenes with 1 crater tables"),
         ([IMAGE, IMAGE], TABLE, {}, "2 scenes with 1 crater tables"),
