@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize
+    from .clipping import clip_craters
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -41,6 +42,7 @@ _HOME = {
     "bodies": "bodies",
     "body": "bodies",
     "characterize": "characterize",
+    "clip_craters": "clipping",
     "craters_from_pixels": "grid",
     "detect": "detect",
     "finetune": "train.finetune",
@@ -69,6 +71,7 @@ __all__ = [
     "bodies",
     "body",
     "characterize",
+    "clip_craters",
     "craters_from_pixels",
     "dating",
     "detect",

@@ -49,4 +49,5 @@ class TableAccessor:
 
     sfd = _forward("dating", "sfd")
     age = _forward("dating", "age")
+    clip = _forward("clipping", "clip_craters")
     write = _forward("catalog", "write_craters")

@@ -77,7 +77,9 @@ def _read(path: Path) -> Any:
         raise CraterlabError(f"{str(path)!r} could not be read as polygons ({type(err).__name__}: {err}).") from None
 
 
-def region_of(within: Any, *, body: Body | None = None, boundary: str | None = None) -> Region:
+def region_of(
+    within: Any, *, body: Body | None = None, boundary: str | None = None, what: str = "the craters"
+) -> Region:
     """The region that polygons bound.
 
     Parameters
@@ -89,6 +91,8 @@ def region_of(within: Any, *, body: Body | None = None, boundary: str | None = N
         The one it must be on.
     boundary : str, optional
         WKT of lon/lat on `body`, sides geodesics, used where `within` is None: what a count carries.
+    what : str
+        Whose body that is, for messages.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def region_of(within: Any, *, body: Body | None = None, boundary: str | None = N
     import shapely
 
     if isinstance(within, Region):
-        _same_body(within.body, body)
+        _same_body(within.body, body, what)
         return within
     if within is None:
         if boundary is None or body is None:
@@ -120,7 +124,7 @@ def region_of(within: Any, *, body: Body | None = None, boundary: str | None = N
                 f"polygons = polygons.set_crs({body.crs!r}) for longitude and latitude."
             )
         return _flat_region(series)
-    frame, series = on_body(series, body)
+    frame, series = _on_body(series, body, what)
     parts = [_straightened(p) for p in series] if not frame.crs.is_projected else list(series)
     whole, seam = _joined(parts, frame)
     if whole.is_empty or not whole.area > 0:
@@ -134,7 +138,7 @@ def region_of(within: Any, *, body: Body | None = None, boundary: str | None = N
     return Region(tuple(pieces), radius, perimeter * radius / 1000, frame.body.name, wkt)
 
 
-def on_body(series: Any, body: Body | None) -> tuple[Frame, Any]:
+def _on_body(series: Any, body: Body | None, what: str) -> tuple[Frame, Any]:
     """The polygons east-positive, with their frame, on `body` if one is given; CraterlabError where they are not."""
     import shapely
     from affine import Affine
@@ -148,14 +152,14 @@ def on_body(series: Any, body: Body | None) -> tuple[Frame, Any]:
         )
     crs, flip = east_positive(series.crs, Affine.identity())
     frame = frame_of(crs)
-    _same_body(frame.body.name, body)
+    _same_body(frame.body.name, body, what)
     turned = [shapely.transform(g, lambda c: np.stack(apply(flip, c[:, 0], c[:, 1]), -1)) for g in series]
     return frame, turned
 
 
-def _same_body(name: str, body: Body | None) -> None:
+def _same_body(name: str, body: Body | None, what: str) -> None:
     if body is not None and name != body.name:
-        raise CraterlabError(f"within= is on {name or 'a plane'}, the craters or the image on {body.name}.")
+        raise CraterlabError(f"within= is on {name or 'a plane'}, {what} on {body.name}.")
 
 
 def body_of_craters(craters: Any) -> Body | None:
