@@ -96,18 +96,29 @@ class Piece:
         return inside
 
     def distance(self, points: Floats) -> Floats:
-        """Angle to the piece, 0 inside; infinite beyond the hemisphere around it."""
-        import shapely
-
-        out = np.full(len(points), np.inf)
-        near = points @ self.plane.axes[2] > 0
-        xy = self.plane.xy(points[near])
-        # The plane bends distances, but the nearest point of the outline it names is right to second order.
-        lines = shapely.shortest_line(self.polygon, shapely.points(xy))
-        ends = shapely.get_coordinates(shapely.get_point(lines, 0))
-        out[near] = angle_between(self.plane.points(ends), points[near])
-        out[near] = np.where(shapely.intersects_xy(self.polygon, *xy.T), 0.0, out[near])
+        """Angle to the piece, 0 inside."""
+        a, b, tree = self._sides
+        outside = ~self.contains(points)
+        out = np.zeros(len(points))
+        p = points[outside, None]
+        # The nearest side is among those with the nearest middles, sides being equally short.
+        which = tree.query(p[:, 0], k=np.arange(1, min(4, len(a)) + 1))[1]
+        start, side = a[which], b[which] - a[which]
+        along = ((p - start) * side).sum(-1) / np.maximum((side**2).sum(-1), 1e-300)
+        nearest = start + np.clip(along, 0, 1)[..., None] * side
+        out[outside] = 2 * np.arcsin(np.minimum(np.linalg.norm(p - nearest, axis=-1).min(-1) / 2, 1))
         return out
+
+    @cached_property
+    def _sides(self) -> tuple[Floats, Floats, Any]:
+        """Both ends (m, 3) of short sides of the outline, and a tree of their middles."""
+        import shapely
+        from scipy.spatial import cKDTree
+
+        line = shapely.segmentize(shapely.boundary(self.polygon), shapely.length(self.polygon) / 4000)
+        ends = [self.plane.points(shapely.get_coordinates(r)) for r in shapely.get_parts(line)]
+        a, b = np.concatenate([e[:-1] for e in ends]), np.concatenate([e[1:] for e in ends])
+        return a, b, cKDTree((a + b) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +163,7 @@ class Region:
         return inside
 
     def distance(self, points: Floats) -> Floats:
-        """Angle (n,) from points (n, 3) to the area, 0 inside; infinite beyond a quarter of a great circle."""
+        """Angle (n,) from points (n, 3) to the area, 0 inside."""
         return np.min([p.distance(points) for p in self.pieces], axis=0, initial=np.inf)
 
     def share(self, points: Floats, angle: Floats) -> Floats:
