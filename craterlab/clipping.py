@@ -118,7 +118,7 @@ def circles(craters: Any, region: Region) -> tuple[Floats, Floats]:
         points = unit_vectors(craters["lon"], craters["lat"])
     else:
         points = _flat(craters, region)
-    lost = ~np.isfinite(points).all(-1)
+    lost = np.asarray(~np.isfinite(points).all(-1))
     if lost.any():
         raise CraterlabError(
             f"{int(lost.sum())} of {len(lost)} craters have no place (lon, lat are NaN; the first is row "

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["craters", "scene", "sfd"]
 
+# Options of the printed plot that the one on the screen has no use for.
+_PRINT_ONLY = ("source", "epochs", "randomness", "marker")
 _MAX_PX = 2000  # more than a page or a screen shows
 _NICE = (1.0, 2.0, 5.0, 10.0)
 # Angles a reader takes for "north is up", degrees.
@@ -185,28 +187,51 @@ def sfd(
     area_km2: float | None = None,
     kind: str = "cumulative",
     binning: str = "pseudo-log",
+    backend: str | None = None,
     **options: Any,
-) -> Axes:
-    """Draw the size-frequency distribution of craters.
+) -> Any:
+    """Draw the size-frequency distribution of craters, for the screen or for print.
 
     Parameters
     ----------
     craters_or_diameters_m, area_km2, kind, binning
-        As for `craterlab.sfd`; a ready `SFD` is drawn as it is.
+        As for `craterlab.sfd`; a ready `SFD`, or a mapping of names to several, is drawn as it is.
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
+    backend : {"holoviews", "matplotlib"}, optional
+        Default: HoloViews where it is installed and no axes are given, else matplotlib.
     **options
-        As for `craterlab.dating.plot_sfd`: isochrones, age, system ...
+        As for `craterlab.dating.plot_sfd`: isochrons, age, system ... (for the screen those of `screen_sfd`).
 
     Returns
     -------
-    Axes
+    holoviews.Overlay or matplotlib Axes
+
+    Raises
+    ------
+    CraterlabError
+        An unknown backend, or HoloViews asked for and not installed.
     """
+    from collections.abc import Mapping
+    from importlib.util import find_spec
+
     from . import dating
 
+    if backend not in (None, "holoviews", "matplotlib"):
+        raise CraterlabError(f"unknown backend {backend!r}; there are 'holoviews' and 'matplotlib'")
+    there = find_spec("holoviews") is not None and find_spec("bokeh") is not None
+    if backend == "holoviews" and not there:
+        raise CraterlabError("HoloViews is not installed: pip install 'craterlab[notebook]', or backend='matplotlib'")
     what = craters_or_diameters_m
-    if not isinstance(what, dating.SFD):
+    if not isinstance(what, dating.SFD | Mapping):
+        source = {k: v for k, v in getattr(what, "attrs", {}).items() if isinstance(v, str | int | float)}
+        source.pop("boundary", None)
         what = dating.sfd(what, area_km2=area_km2, kind=kind, binning=binning)
+        options = {"source": source or None, **options}
+    if ax is None and (backend == "holoviews" or (backend is None and there)):
+        from .dating.plot_screen import screen_sfd
+
+        return screen_sfd(what, **{k: v for k, v in options.items() if k not in _PRINT_ONLY})
     return dating.plot_sfd(what, ax, **options)
 
 

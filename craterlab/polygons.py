@@ -315,13 +315,15 @@ def _joined(parts: list[Any], frame: Frame) -> tuple[Any, float]:
     for part in parts:
         first = int(np.floor((edge - part.bounds[0]) / period))
         for k in range(first, first + 3):
-            copy = shapely.transform(part, lambda c, k=k: c + (k * period, 0.0))
+            copy = shapely.transform(part, lambda c, k=k: c + np.array([k * period, 0.0]))
             if copy.bounds[2] > edge and copy.bounds[0] < edge + period:
                 moved.append(copy if shapely.covers(inside, copy) else shapely.intersection(copy, inside))
     whole = shapely.union_all(moved)
     left = shapely.intersection(shapely.boundary(whole), shapely.LineString([(edge, -1e12), (edge, 1e12)]))
     right = shapely.LineString([(edge + period, -1e12), (edge + period, 1e12)])
-    right = shapely.transform(shapely.intersection(shapely.boundary(whole), right), lambda c: c - (period, 0.0))
+    right = shapely.transform(
+        shapely.intersection(shapely.boundary(whole), right), lambda c: c - np.array([period, 0.0])
+    )
     both = [g for g in shapely.get_parts(shapely.intersection(left, right)) if g.geom_type == "LineString"]
     return whole, sum(_length(unit_vectors(*_lonlat(frame, shapely.get_coordinates(g)))) for g in both)
 

@@ -36,7 +36,7 @@ def diameters(p: Production, n: int, lo_km: float, hi_km: float, rng: np.random.
 
 def clustered(region: Region, n: int, share: float, rng: np.random.Generator, *, spread_km: float) -> Any:
     """`n` points of which a share lies in clusters of about 20, Gaussian with that spread; the others at random."""
-    in_clusters = int(round(share * n))
+    in_clusters = round(share * n)
     parents = region.random(max(1, in_clusters // 20), rng)
     found = [region.random(n - in_clusters, rng)]
     missing = in_clusters

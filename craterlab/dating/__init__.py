@@ -16,7 +16,12 @@ from .functions import (
     system,
     systems,
 )
+from .nonsparse import nonsparse_age, nonsparse_areas
+from .plot_panels import plot_age, plot_chronology, plot_randomness
+from .plot_recipes import replot, save_figure
 from .plots import plot_sfd
+from .randomness import Randomness, randomness
+from .saturation import saturation
 
 __all__ = [
     "SFD",
@@ -25,6 +30,7 @@ __all__ = [
     "Epoch",
     "Equilibrium",
     "Production",
+    "Randomness",
     "System",
     "age",
     "age_quantiles",
@@ -33,8 +39,17 @@ __all__ = [
     "default_system",
     "epochs",
     "equilibrium",
+    "nonsparse_age",
+    "nonsparse_areas",
+    "plot_age",
+    "plot_chronology",
+    "plot_randomness",
     "plot_sfd",
     "production",
+    "randomness",
+    "replot",
+    "saturation",
+    "save_figure",
     "sfd",
     "snap_range",
     "system",

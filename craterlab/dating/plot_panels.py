@@ -111,25 +111,25 @@ def plot_age(
     if not ages:
         raise CraterlabError("plot_age draws ages; pass at least one")
     ax = _axes(ax, (6.0, 1.1 + 0.75 * len(ages)))
-    reach = 0.0
+    reach = min(1.15 * max(a.hi_ga for a in ages), _OLDEST_GA)
     for row, a in enumerate(ages):
         colour, base = parts.take_colour(ax), len(ages) - 1 - row
         t, density = posterior(a, parts.system_of(a, system))
         if t.size:
             ax.fill_between(t, base, base + 0.8 * density / density.max(), color=colour, alpha=0.3, lw=0, zorder=2)
             ax.plot(t, base + 0.8 * density / density.max(), color=colour, lw=1.2, zorder=3)
-            reach = max(reach, float(t[-1]))
         if not a.upper_limit:
             ax.plot([a.lo_ga, a.hi_ga], [base, base], color=colour, lw=4, solid_capstyle="butt", zorder=4)
             ax.plot([a.age_ga], [base], "o", color=colour, mfc="white", ms=5, zorder=5)
-        reach = max(reach, a.hi_ga * 1.1)
+        # On the side that the posterior leaves free; time runs to the left.
+        x, side = (0.01, "left") if a.age_ga < reach / 2 else (0.99, "right")
         name = labels[row] if row < len(labels) else a.system
         ax.text(
-            0.01, base + 0.42, f"{name}\n{parts.age_text(a)}", transform=ax.get_yaxis_transform(), fontsize=8, zorder=6,
-            bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1.5},
+            x, base + 0.4, f"{name}\n{parts.age_text(a)}", transform=ax.get_yaxis_transform(), fontsize=8, ha=side,
+            va="center", zorder=6,
         )  # fmt: skip
     _bands(ax, parts.system_of(ages[0], system))
-    ax.set_xlim(min(reach * 1.02, _OLDEST_GA), 0)
+    ax.set_xlim(reach, 0)
     ax.set_ylim(-0.15, len(ages) + 0.1)
     ax.set_yticks([])
     ax.set_xlabel("Age [Ga]")
@@ -175,6 +175,9 @@ def plot_randomness(tests: Randomness | Sequence[Randomness], ax: Axes | None = 
     ax = _axes(ax, (5.6, 2.4))
     parts.diameter_axis(ax)
     _sigmas(ax, tests)
+    tested = [test.table.dropna() for test in tests]
+    edges = [v for table in tested for v in (*table["lo_km"], *table["hi_km"])]
+    ax.set_xlim(parts.decades(min(edges), max(edges)) if edges else (0.01, 100.0))
     remember(ax, "randomness", tests=tests)
     return ax
 
@@ -213,15 +216,15 @@ def epoch_bar(ax: Any, s: System, ages: Sequence[Age], colours: Sequence[str]) -
     found = parts.periods(epochs_of(s), _OLDEST_GA)
     if not found:
         return
-    bar = ax.inset_axes((0, 1.035, 1, 0.05))
-    inches = ax.figure.get_size_inches()[0] * 0.8
-    _boxes(bar, found, inches)
+    bar = ax.inset_axes((0, 1.03, 1, 0.06))
+    _boxes(bar, found, ax.figure.get_size_inches()[0] - 1.0, y=0.7)
+    bar.set_title(s.name, fontsize=9, loc="left", color="0.3")
     for a, colour in zip(ages, colours, strict=True):
         if a.upper_limit:
-            bar.annotate("", (0, 0.5), (a.hi_ga, 0.5), arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.6})
+            bar.annotate("", (0, 0.24), (a.hi_ga, 0.24), arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.6})
             continue
-        bar.plot([a.lo_ga, a.hi_ga], [0.5, 0.5], color=colour, lw=2.2, solid_capstyle="butt", zorder=4)
-        bar.plot([a.age_ga], [0.5], "D", color=colour, mec="white", mew=0.7, ms=6, zorder=5)
+        bar.plot([a.lo_ga, a.hi_ga], [0.24, 0.24], color=colour, lw=2.2, solid_capstyle="butt", zorder=4)
+        bar.plot([a.age_ga], [0.24], "D", color=colour, mec="white", mew=0.7, ms=5, zorder=5)
     bar.set_xlim(_OLDEST_GA, 0)
     bar.set_ylim(0, 1)
     bar.set_yticks([])

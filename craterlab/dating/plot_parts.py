@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .functions import Equilibrium, Epoch, System
+from .functions import Epoch, Equilibrium, System
 from .functions import system as find_system
 
 if TYPE_CHECKING:
@@ -72,15 +72,17 @@ def age_curves(kind: str, a: Age, s: System) -> tuple[Floats, Floats, Floats, Fl
     n1 = a.n1_hi if a.upper_limit else a.n1_per_km2
     beyond = np.geomspace(max(lo, a.range_km[0] / 30), min(hi, a.range_km[1] * 30), 300)
     counted = np.geomspace(max(lo, a.range_km[0]), min(hi, a.range_km[1]), 200)
-    edges = [model_density(kind, s, counted, density) for density in (a.n1_lo, a.n1_hi)]
-    return (beyond, model_density(kind, s, beyond, n1), counted, model_density(kind, s, counted, n1), *edges)
+    low, high = (model_density(kind, s, counted, density) for density in (a.n1_lo, a.n1_hi))
+    return (beyond, model_density(kind, s, beyond, n1), counted, model_density(kind, s, counted, n1), low, high)
 
 
 def age_label(a: Age, s: System, *, mathtext: bool = True) -> str:
     """The age with its two errors, the craters it rests on and their sizes."""
     low, high = a.range_km
     at_least = r"$D \geq$" if mathtext else "D ≥"
-    sizes = f"{at_least} {size_text(low)}" if high >= s.production.range_km[1] else f"{size_text(low)} – {size_text(high)}"
+    sizes = (
+        f"{at_least} {size_text(low)}" if high >= s.production.range_km[1] else f"{size_text(low)} – {size_text(high)}"
+    )
     return f"{age_text(a) if mathtext else a.text}  ({a.n:,} craters, {sizes})"
 
 
@@ -116,10 +118,11 @@ def error_bars(sfd: SFD) -> Floats:
 
 
 def limits_of(sfd: SFD) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Whole decades around the points."""
+    """Whole decades around the points, two of diameter at least, so that the legend has room."""
     if not sfd.counts.size:
         return (0.01, 100.0), (1e-6, 1.0)
     x = decades(sfd.diameter_km.min() * 0.9, sfd.diameter_km.max() * 1.1)
+    x = x[0], max(x[1], x[0] * 100)
     return x, decades(sfd.density.min() / 2, sfd.density.max() * 1.5)
 
 
@@ -131,10 +134,11 @@ def decades(lo: float, hi: float) -> tuple[float, float]:
 
 def diameter_axis(ax: Axes) -> None:
     """Logarithmic diameters, in metres below a kilometre."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda d, _: f"{d:g} km" if d >= 1 else f"{d * 1000:g} m"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("Diameter")
     ax.tick_params(which="both", direction="in", top=True, right=True)
     ax.grid(which="major", color="0.92", lw=0.6)
@@ -157,7 +161,8 @@ def periods(found: Sequence[Epoch], oldest_ga: float) -> list[tuple[str, float, 
 
 def fitting_text(name: str, inches: float, points: float) -> str:
     """The name, its beginning or its initial, as fits in that width; nothing where none does."""
-    for text in (name, f"{name[:4]}.", name[0].upper()):
+    shorter = ("Pre-N.", "pN") if name.startswith("Pre-N") else (f"{name[:4]}.", name[0])
+    for text in (name, *shorter):
         if len(text) * points * 0.56 / 72 <= inches:
             return text
     return ""

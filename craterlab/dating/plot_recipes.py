@@ -62,6 +62,7 @@ def save_figure(figure_or_ax: Any, path: str | Path, *, dpi: float = 300) -> Pat
     # Dates and random identifiers out, so that the same figure is the same file.
     quiet = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(file.suffix.lower(), {})
     part = file.with_name(f".{file.stem}.part{file.suffix}")
+    figure.draw_without_rendering()  # the layout settles, drawn before or not
     try:
         with mpl.rc_context({"svg.hashsalt": "craterlab"}):
             figure.savefig(part, dpi=dpi, bbox_inches="tight", metadata=quiet)
@@ -80,10 +81,10 @@ def _recipe(figure: Any) -> dict[str, Any]:
         raise CraterlabError("there is no plot of craterlab.dating on this figure, so it has no recipe to keep")
     return {
         "craterlab": __version__,
-        "size_inches": [float(v) for v in figure.get_size_inches()],
+        **({"size_inches": [float(v) for v in figure.get_size_inches()]} if len(drawn) > 1 else {}),
         "axes": [
             {
-                "position": [float(v) for v in ax.get_position().bounds],
+                **({"position": [float(v) for v in ax.get_position().bounds]} if len(drawn) > 1 else {}),
                 "draw": [
                     {**{k: _plain(v) for k, v in step.items()}, "sha256": _digest(step)}
                     for step in ax._craterlab_recipe
@@ -187,12 +188,13 @@ def _arguments(step: Mapping[str, Any]) -> dict[str, Any]:
     from .randomness import Randomness
 
     out = {k: v for k, v in step.items() if k not in ("plot", "sha256")}
-    for name, kind in (("sfd", SFD), ("system", System), ("equilibrium_function", Equilibrium)):
-        if isinstance(out.get(name), Mapping):
-            out[name] = _built(kind, out[name])
-    for name, kind in (("age", Age), ("ages", Age), ("randomness", Randomness), ("tests", Randomness)):
-        if name in out:
-            out[name] = tuple(_built(kind, v) for v in out[name])
+    single: dict[str, Any] = {"sfd": SFD, "system": System, "equilibrium_function": Equilibrium}
+    several: dict[str, Any] = {"age": Age, "ages": Age, "randomness": Randomness, "tests": Randomness}
+    for name, value in out.items():
+        if name in single and isinstance(value, Mapping):
+            out[name] = _built(single[name], value)
+        elif name in several:
+            out[name] = tuple(_built(several[name], v) for v in value)
     return out
 
 

@@ -100,8 +100,8 @@ def plot_sfd(
 
     d: Any = np.geomspace(*x_limits, 400)
     if shown is not None:
-        if fresh:
-            ax.set_title(shown.name, fontsize=9, loc="left", color="0.3", pad=30 if epochs else 6)
+        if fresh and not epochs:
+            ax.set_title(shown.name, fontsize=9, loc="left", color="0.3")
         for t in parts.ISOCHRONS_GA if isochrons_ga is None else isochrons_ga:
             y = parts.model_density(sfd.kind, shown, d, float(shown.chronology.n1(t)))
             ax.plot(d, y, color="0.72", lw=0.7, zorder=1)
@@ -141,9 +141,9 @@ def plot_sfd(
 def _new_axes() -> Axes:
     import matplotlib.pyplot as plt
 
-    ax = plt.figure(layout="constrained").add_subplot()
-    ax.figure._craterlab_own = True  # type: ignore[attr-defined]
-    return ax
+    figure: Any = plt.figure(layout="constrained")
+    figure._craterlab_own = True
+    return figure.add_subplot()
 
 
 def _resize(ax: Any, *, panel: bool) -> None:
@@ -167,17 +167,16 @@ def _limits(ax: Axes, sfd: SFD, fresh: bool) -> tuple[tuple[float, float], tuple
 
 
 def _name_isochron(ax: Axes, d: Any, y: Any, text: str, x_limits: Any, y_limits: Any) -> None:
-    """The age where the isochron leaves the frame at the bottom or on the right, along the curve."""
+    """The age where the isochron enters the frame at the top or on the left, along the curve."""
     from matplotlib.patheffects import withStroke
 
-    inside = np.flatnonzero((y > y_limits[0] * 1.6) & (y < y_limits[1] / 1.3) & (d < x_limits[1] / 1.25))
+    inside = np.flatnonzero((y > y_limits[0] * 1.6) & (y < y_limits[1] / 1.15) & (d > x_limits[0] * 1.05))
     if inside.size < 20:
         return
-    i = inside[-1]
-    before = inside[-12]
-    angle = np.degrees(np.arctan2(np.log(y[i] / y[before]), np.log(d[i] / d[before])))
+    i, after = inside[0], inside[12]
+    angle = np.degrees(np.arctan2(np.log(y[after] / y[i]), np.log(d[after] / d[i])))
     ax.text(
-        d[i], y[i], text, color="0.5", fontsize=7, rotation=angle, rotation_mode="anchor", ha="right", va="bottom",
+        d[i], y[i], text, color="0.45", fontsize=7, rotation=angle, rotation_mode="anchor", ha="left", va="bottom",
         clip_on=True, zorder=2, path_effects=[withStroke(linewidth=2, foreground="white")],
     )  # fmt: skip
 

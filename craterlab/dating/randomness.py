@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +130,7 @@ def randomness(
     edges = _edges(bins, d)
     rng = np.random.default_rng(seed)
     rows = []
-    for lo, hi in zip(edges[:-1], edges[1:], strict=True):
+    for lo, hi in pairwise(edges):
         chosen = points[(d >= lo * (1 - 1e-9)) & (d < hi * (1 - 1e-9))]
         if len(chosen) or bins is None:
             rows.append((lo, hi, len(chosen), *_compare(chosen, region, measure, trials, rng)))
@@ -185,7 +186,7 @@ class AdjacentAreas:
         from scipy.spatial import cKDTree
 
         nearest = cKDTree(points).query(self.lattice)[1]
-        return np.bincount(nearest, minlength=len(points)) * self.cell
+        return np.bincount(nearest, minlength=len(points)).astype(float) * self.cell
 
     def __call__(self, points: Floats) -> float:
         return float(self.areas(points).std())

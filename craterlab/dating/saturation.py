@@ -15,9 +15,7 @@ GEOMETRIC = 1.54
 _EQUILIBRIA = {"trask": "Lunar equilibrium (Trask, 1966)", "hartmann": "Hartmann (1984)"}
 
 
-def saturation(
-    craters_or_diameters_m: Any, area_km2: float | None = None, *, binning: str = "root-2"
-) -> pd.DataFrame:
+def saturation(craters_or_diameters_m: Any, area_km2: float | None = None, *, binning: str = "root-2") -> pd.DataFrame:
     """Compare the cumulative density with geometric saturation and with two equilibrium functions, bin by bin.
 
     A surface does not get beyond a few per cent of geometric saturation: new craters erase as many as they add. Where
