@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["craters", "scene", "sfd"]
 
-# Options of the printed plot that the one on the screen has no use for.
-_PRINT_ONLY = ("source", "epochs", "randomness", "marker")
 _MAX_PX = 2000  # more than a page or a screen shows
 _NICE = (1.0, 2.0, 5.0, 10.0)
 # Angles a reader takes for "north is up", degrees.
@@ -212,27 +210,15 @@ def sfd(
     CraterlabError
         An unknown backend, or HoloViews asked for and not installed.
     """
-    from collections.abc import Mapping
-    from importlib.util import find_spec
-
     from . import dating
+    from .dating.plot_screen import draw_sfd
 
-    if backend not in (None, "holoviews", "matplotlib"):
-        raise CraterlabError(f"unknown backend {backend!r}; there are 'holoviews' and 'matplotlib'")
-    there = find_spec("holoviews") is not None and find_spec("bokeh") is not None
-    if backend == "holoviews" and not there:
-        raise CraterlabError("HoloViews is not installed: pip install 'craterlab[notebook]', or backend='matplotlib'")
-    what = craters_or_diameters_m
-    if not isinstance(what, dating.SFD | Mapping):
-        source = {k: v for k, v in getattr(what, "attrs", {}).items() if isinstance(v, str | int | float)}
-        source.pop("boundary", None)
+    what, attrs = craters_or_diameters_m, getattr(craters_or_diameters_m, "attrs", {})
+    if not isinstance(what, dating.SFD | dict):
+        # What the table says of its origin goes into the recipe of the figure.
+        options = {"source": {k: v for k, v in attrs.items() if k != "boundary"} or None, **options}
         what = dating.sfd(what, area_km2=area_km2, kind=kind, binning=binning)
-        options = {"source": source or None, **options}
-    if ax is None and (backend == "holoviews" or (backend is None and there)):
-        from .dating.plot_screen import screen_sfd
-
-        return screen_sfd(what, **{k: v for k, v in options.items() if k not in _PRINT_ONLY})
-    return dating.plot_sfd(what, ax, **options)
+    return draw_sfd(what, ax, backend=backend, **options)
 
 
 def _axes(ax: Axes | None, aspect: float) -> Axes:

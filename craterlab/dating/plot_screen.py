@@ -7,15 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from craterlab.errors import CraterlabError
+
 from . import plot_parts as parts
 from .functions import Equilibrium, System, equilibrium
 from .functions import system as find_system
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .ages import Age
     from .counting import SFD
 
 _X, _Y = "Diameter [km]", "density"
+# Options of the printed plot that the one on the screen has no use for.
+_PRINT_ONLY = ("source", "epochs", "randomness", "marker")
+
+
+def draw_sfd(sfd: SFD | Mapping[str, SFD], ax: Axes | None, *, backend: str | None, **options: Any) -> Any:
+    """The plot of `craterlab.plot.sfd`: with HoloViews where it is installed and no axes are given, else in print."""
+    from importlib.util import find_spec
+
+    from .plots import plot_sfd
+
+    if backend not in (None, "holoviews", "matplotlib"):
+        raise CraterlabError(f"unknown backend {backend!r}; there are 'holoviews' and 'matplotlib'")
+    there = find_spec("holoviews") is not None and find_spec("bokeh") is not None
+    if backend == "holoviews" and not there:
+        raise CraterlabError("HoloViews is not installed: pip install 'craterlab[notebook]', or backend='matplotlib'")
+    if ax is None and (backend == "holoviews" or (backend is None and there)):
+        return screen_sfd(sfd, **{k: v for k, v in options.items() if k not in _PRINT_ONLY})
+    return plot_sfd(sfd, ax, **options)
 
 
 def screen_sfd(
