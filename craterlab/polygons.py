@@ -248,7 +248,8 @@ def _count_outline(boundary: str, body: Body) -> Any:
     middle = unit_vectors(*shapely.get_coordinates(outline).T).mean(0)
     size = float(np.linalg.norm(middle))
     lon, lat = map(float, lonlat_of(middle / size if size > 1e-3 else np.array([0.0, 0.0, 1.0])))
-    crs = CRS.from_proj4(f"+proj=laea +lat_0={lat!r} +lon_0={lon!r} +R={body.radius_m!r} +units=m +no_defs")
+    # Not +proj=laea: PROJ's inverse loses the longitude of points exactly a quarter turn from its central meridian.
+    crs = CRS.from_proj4(f"+proj=stere +lat_0={lat!r} +lon_0={lon!r} +R={body.radius_m!r} +units=m +no_defs")
     frame = frame_of(crs)
 
     def ring(line: Any) -> NDArray[np.float64]:
@@ -304,11 +305,13 @@ def _joined(parts: list[Any], frame: Frame) -> tuple[Any, float]:
     if not np.isfinite(period):
         return shapely.union_all(parts), 0.0
     spans = [(p.bounds[0], p.bounds[2]) for part in parts for p in shapely.get_parts(part)]
-    if max(b - a for a, b in spans) > period * (1 + 1e-9):
+    if max((b - a for a, b in spans), default=0) > period * (1 + 1e-9):
         raise CraterlabError(
             "within= has a polygon that goes more than once around the body: it is over 360 degrees of longitude "
             "wide. Draw it within one turn."
         )
+    if not spans:
+        return shapely.Polygon(), 0.0
     edge = _gap(spans, period)
     inside = shapely.box(edge, -1e12, edge + period, 1e12)
     moved = []
@@ -341,7 +344,7 @@ def _gap(spans: list[tuple[float, float]], period: float) -> float:
 
 
 def _pieces(polygon: Any, frame: Frame) -> list[Piece]:
-    """The polygon cut in halves until each part is compact and fits its plane."""
+    """The polygon cut in two until each part is compact and fits its plane."""
     import shapely
 
     left, low, right, high = polygon.bounds
@@ -354,8 +357,9 @@ def _pieces(polygon: Any, frame: Frame) -> list[Piece]:
     angle = float(angle_between(points, centre).max())
     thin = polygon.area < 0.05 * max(wide, tall) ** 2 and max(wide, tall) > 0.5 * degree
     if max(wide, tall) > _WIDE_DEG * degree or np.degrees(angle) > _WIDE_DEG or thin:
-        half = shapely.box(left, low, (left + right) / 2, high) if wide > tall else shapely.box(
-            left, low, right, (low + high) / 2)  # fmt: skip
+        # Not in the very middle, where poles and round coordinates would lie on the cut.
+        x, y = left + 0.4871 * wide, low + 0.4871 * tall
+        half = shapely.box(left, low, x, high) if wide > tall else shapely.box(left, low, right, y)
         parts = [
             p
             for g in (shapely.intersection(polygon, half), shapely.difference(polygon, half))

@@ -92,7 +92,11 @@ class Piece:
         import shapely
 
         inside = self.near(points)
-        inside[inside] = shapely.intersects_xy(self.polygon, *self.plane.xy(points[inside]).T)
+        xy = self.plane.xy(points[inside])
+        found = shapely.intersects_xy(self.polygon, *xy.T)
+        # Rounding must not lose a point on the outline, where the next piece may begin.
+        found[~found] = shapely.dwithin(self.polygon, shapely.points(xy[~found]), self._touch)
+        inside[inside] = found
         return inside
 
     def distance(self, points: Floats) -> Floats:
@@ -108,6 +112,15 @@ class Piece:
         nearest = start + np.clip(along, 0, 1)[..., None] * side
         out[outside] = 2 * np.arcsin(np.minimum(np.linalg.norm(p - nearest, axis=-1).min(-1) / 2, 1))
         return out
+
+    @cached_property
+    def _touch(self) -> float:
+        """Angle within which a point is on the outline: how far its chords may leave the sides they stand for."""
+        import shapely
+
+        corners = shapely.get_coordinates(self.polygon)
+        step = np.linalg.norm(np.diff(corners, axis=0), axis=-1)
+        return 1e-10 + float(np.quantile(step, 0.99)) ** 2 / 8
 
     @cached_property
     def _sides(self) -> tuple[Floats, Floats, Any]:
