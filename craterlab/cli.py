@@ -98,9 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_model(p)
 
-    p = add("age", commands.age, "Model age of a crater count.")
-    p.add_argument("file", type=Path, metavar="FILE", help=".parquet, .scc, .diam, .stat, .gpkg, .csv or .shp")
+    p = add("age", commands.age, "Model age of a crater count; of several counts, which is the older.")
+    p.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help=".parquet, .scc, .diam, .stat, .gpkg, .csv or .shp"
+    )
     p.add_argument("--system", metavar="NAME", help="chronology system; default by the body the file names")
+    p.add_argument("--functions", type=Path, metavar="F.toml", help="functions and systems of your own")
     p.add_argument(
         "--range",
         type=float,
@@ -108,9 +111,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("LO", "HI"),
         help="diameters to count, km; default from the roll-over upwards",
     )
-    p.add_argument("--area-km2", type=float, metavar="A", help="counting area; default as the file says")
+    p.add_argument("--area", "--area-km2", dest="area_km2", type=float, metavar="A", help="km2; default: the file's")
+    p.add_argument("--method", default="poisson", metavar="NAME", help="poisson (default), b-poisson, c-fit or d-fit")
     p.add_argument("--prior", default="n1", metavar="NAME", help="n1 (default), jeffreys or time")
+    p.add_argument("--binning", metavar="NAME", help="of fits, and to widen the range to; pseudo-log, root-2 …")
+    p.add_argument("--resurfacing", action="store_true", help="c-fit: without the older craters above the range")
+    p.add_argument("--fit-error", default="covariance", metavar="NAME", help="covariance (default) or first-bin")
+    p.add_argument("--perimeter-km", type=float, metavar="P", help="of the area, for b-poisson; default: the file's")
+    p.add_argument("--secondaries", default="keep", metavar="HOW", help="keep (default), drop or weight")
+    p.add_argument("--ghosts", default="keep", metavar="HOW", help="keep (default), drop or weight")
     p.add_argument("--body", metavar="NAME", help="for files that do not say")
+    p.add_argument("--plot", type=Path, metavar="FILE.png", help="draw distributions and ages")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
 
     p = add("bench", None, "Measure on labelled images.")

@@ -143,11 +143,12 @@ def _on_body(series: Any, body: Body | None, what: str) -> tuple[Frame, Any]:
     import shapely
     from affine import Affine
 
-    if series.crs.equals("EPSG:4326", ignore_axis_order=True):
+    ellipsoid = series.crs.ellipsoid
+    if series.crs.is_geographic and ellipsoid is not None and 6.3e6 < ellipsoid.semi_major_metre < 6.45e6:
         code = body.crs if body is not None else "IAU_2015:49900"
         raise CraterlabError(
-            "within= is in longitude and latitude of the Earth (EPSG:4326), which a GeoJSON file without a CRS is "
-            "taken for. If they are those of the body, say so: polygons = geopandas.read_file(path).set_crs("
+            "within= is in longitude and latitude of the Earth, which a GeoJSON file without a CRS is taken for. If "
+            "they are those of the body, say so: polygons = geopandas.read_file(path).set_crs("
             f"{code!r}, allow_override=True), and pass within=polygons."
         )
     crs, flip = east_positive(series.crs, Affine.identity())

@@ -1,195 +1,46 @@
-"""Production, chronology and equilibrium functions and epochs: loaded from functions.toml, evaluated here."""
+"""Production, chronology and equilibrium functions, epochs and systems by name: functions.toml and the user's own."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from craterlab.errors import CraterlabError
+
+from .curves import Chronology, Epoch, Equilibrium, Floats, Production, System
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
+__all__ = [
+    "Chronology",
+    "Epoch",
+    "Equilibrium",
+    "Floats",
+    "Production",
+    "System",
+    "chronology",
+    "default_system",
+    "epochs",
+    "equilibrium",
+    "names",
+    "production",
+    "register",
+    "system",
+    "systems",
+]
 
+KINDS = ("system", "production", "chronology", "equilibrium", "epochs")
+_WORDS = {"system": "chronology system", "epochs": "epoch system"}
 
-@dataclass(frozen=True)
-class Production:
-    """Shape of the size-frequency distribution in which craters form on a body.
-
-    Attributes
-    ----------
-    name, body, reference : str
-    range_km : (float, float)
-        Diameters for which it is defined, km.
-    coefficients : tuple of float
-        Of the polynomial log10 N(>=D) in log10 D (D in km), lowest order first; empty for a table.
-    incremental : tuple of float
-        Hartmann's counts in bins a factor sqrt(2) wide; empty for a polynomial.
-    index_1km : int
-        The bin of `incremental` that starts at 1 km.
-    """
-
-    name: str
-    body: str
-    range_km: tuple[float, float]
-    coefficients: tuple[float, ...] = ()
-    incremental: tuple[float, ...] = ()
-    index_1km: int = 0
-    reference: str = ""
-
-    def cumulative(self, diameter_km: ArrayLike, n1: ArrayLike = 1.0) -> Floats:
-        """N(>=D) per km2 of a surface with `n1` craters >= 1 km per km2.
-
-        Parameters
-        ----------
-        diameter_km : array_like
-            Diameters, km.
-        n1 : array_like
-            N(>=1 km) per km2; broadcast against `diameter_km`.
-
-        Returns
-        -------
-        ndarray
-            NaN outside `range_km`. Tables are log-log linear between bin starts and constant beyond the last one.
-        """
-        log_d = self._log_inside(diameter_km)
-        if self.coefficients:
-            return np.asarray(n1) * 10 ** (_polynomial(self.coefficients, log_d) - self.coefficients[0])
-        start, total = self._table()
-        return np.asarray(n1) * 10 ** np.interp(log_d, start, total)
-
-    def differential(self, diameter_km: ArrayLike, n1: ArrayLike = 1.0) -> Floats:
-        """-dN/dD per km3 (per km2 and km of diameter) of a surface with `n1` craters >= 1 km per km2.
-
-        Parameters and NaN policy as in `cumulative`. In a table the derivative is taken at the (geometric) bin centres
-        and log-log linear between them.
-        """
-        log_d = self._log_inside(diameter_km)
-        if self.coefficients:
-            order = np.arange(1, len(self.coefficients))
-            slope = _polynomial(tuple(order * np.array(self.coefficients[1:])), log_d)
-            return -slope * self.cumulative(diameter_km, n1) / 10**log_d
-        start, total = self._table()
-        slope = -np.diff(total) / np.diff(start)
-        centre = (start[1:] + start[:-1]) / 2
-        log_f = (total[1:] + total[:-1]) / 2 + np.log10(slope) - centre
-        last = (log_f[-1] - log_f[-2]) / (centre[-1] - centre[-2])  # the largest half bin has no centre to lean on
-        beyond = np.maximum(log_d - centre[-1], 0)
-        return np.asarray(n1) * 10 ** (np.interp(log_d, centre, log_f) + last * beyond)
-
-    def _log_inside(self, diameter_km: ArrayLike) -> Floats:
-        d = np.asarray(diameter_km, float)
-        lo, hi = self.range_km
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where((d >= lo * (1 - 1e-9)) & (d <= hi * (1 + 1e-9)), np.log10(d), np.nan)
-
-    def _table(self) -> tuple[Floats, Floats]:
-        """log10 of the bin starts (km) and of N(>=start) / N(>=1 km)."""
-        start = (np.arange(len(self.incremental)) - self.index_1km) * np.log10(2) / 2
-        total = np.cumsum(self.incremental[::-1])[::-1]
-        return start, np.log10(total / total[self.index_1km])
-
-
-@dataclass(frozen=True)
-class Chronology:
-    """Growth of the crater density with the age of the surface: N(1) = c0 (exp(c1 t) - 1 + c2) + c3 t.
-
-    Attributes
-    ----------
-    name, body, reference : str
-    coefficients : (c0, c1, c2, c3)
-        t in Ga, N(1) per km2.
-    max_age_ga : float
-        Ages stop here.
-    """
-
-    name: str
-    body: str
-    coefficients: tuple[float, float, float, float]
-    max_age_ga: float
-    reference: str = ""
-
-    def n1(self, age_ga: ArrayLike) -> Floats:
-        """N(>=1 km) per km2 of a surface of that age (Ga); NaN in, NaN out."""
-        c0, c1, c2, c3 = self.coefficients
-        t = np.asarray(age_ga, float)
-        return c0 * (np.expm1(c1 * t) + c2) + c3 * t
-
-    def rate(self, age_ga: ArrayLike) -> Floats:
-        """dN(1)/dt per km2 and Ga at that time before present (Ga); NaN in, NaN out."""
-        c0, c1, _, c3 = self.coefficients
-        return c0 * c1 * np.exp(c1 * np.asarray(age_ga, float)) + c3
-
-    def inverse(self, n1_per_km2: ArrayLike) -> Floats:
-        """Age (Ga) of a surface with that N(>=1 km) per km2, held within 0 .. `max_age_ga`; NaN in, NaN out."""
-        n = np.asarray(n1_per_km2, float)
-        lo, hi = np.zeros(n.shape), np.full(n.shape, self.max_age_ga)
-        for _ in range(60):  # bisection: N(1) only grows, and 60 halvings of 4.57 Ga exhaust a double
-            mid = (lo + hi) / 2
-            older = self.n1(mid) < n
-            lo, hi = np.where(older, mid, lo), np.where(older, hi, mid)
-        return np.where(np.isnan(n), np.nan, (lo + hi) / 2)
-
-
-@dataclass(frozen=True)
-class Equilibrium:
-    """Density at which a surface keeps no more craters: log10 N(>=D) = a0 + a1 log10 D (D in km, N per km2).
-
-    Attributes
-    ----------
-    name, reference : str
-    coefficients : (a0, a1)
-    range_km : (float, float)
-    """
-
-    name: str
-    coefficients: tuple[float, float]
-    range_km: tuple[float, float]
-    reference: str = ""
-
-    def cumulative(self, diameter_km: ArrayLike) -> Floats:
-        """N(>=D) per km2 at these diameters (km); NaN in, NaN out."""
-        return 10 ** _polynomial(self.coefficients, np.log10(np.asarray(diameter_km, float)))
-
-
-@dataclass(frozen=True)
-class System:
-    """A chronology system: a production function and a chronology function that belong together.
-
-    Attributes
-    ----------
-    name, body : str
-    production : Production
-    chronology : Chronology
-    epochs : str
-        Name of the epoch system used for this body; empty where there is none.
-    """
-
-    name: str
-    body: str
-    production: Production
-    chronology: Chronology
-    epochs: str = ""
-
-
-class Epoch(NamedTuple):
-    """A named stretch of time, ages in Ga; the oldest one starts at infinity."""
-
-    name: str
-    end_ga: float
-    start_ga: float
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
-    return np.asarray(np.polynomial.polynomial.polyval(x, coefficients))
+# The user's own, by kind and name, for this session.
+_OWN: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
 
 
 @cache
@@ -197,13 +48,46 @@ def _data() -> dict[str, Any]:
     return tomllib.loads((files(__package__) / "functions.toml").read_text(encoding="utf-8"))
 
 
+def _entries(kind: str) -> dict[str, dict[str, Any]]:
+    return {e["name"]: e for e in _data()[kind]} | _OWN[kind]
+
+
+def names(kind: str) -> list[str]:
+    """Names of all functions of a kind: "system", "production", "chronology", "equilibrium" or "epochs"."""
+    return list(_entries(kind))
+
+
+def register(entries: dict[str, list[dict[str, Any]]]) -> None:
+    """Make checked entries known by name for this session; those of the same name registered before are replaced.
+
+    Parameters
+    ----------
+    entries : dict of str to list of dict
+        By kind, as `read_functions` has checked them.
+
+    Raises
+    ------
+    CraterlabError
+        If a name is one of craterlab's own: a published function is never replaced silently.
+    """
+    for kind, found in entries.items():
+        shipped = {e["name"] for e in _data()[kind]}
+        for entry in found:
+            if entry["name"] in shipped:
+                raise CraterlabError(
+                    f"{_WORDS.get(kind, kind)} {entry['name']!r} is one that craterlab has; give yours another name"
+                )
+    for kind, found in entries.items():
+        _OWN[kind] |= {entry["name"]: entry for entry in found}
+    for lookup in (_production, _chronology, _equilibrium, _system):
+        lookup.cache_clear()
+
+
 def _entry(kind: str, name: str) -> dict[str, Any]:
-    entries = {e["name"]: e for e in _data()[kind]}
+    entries = _entries(kind)
     if name in entries:
         return entries[name]
-    what = {"system": "chronology system", "epochs": "epoch system"}.get(kind, f"{kind} function")
-    if kind == "system" and name in _data()["left_out"]:
-        raise CraterlabError(f"{name!r} is not available: {_data()['left_out'][name]}. craterlab.systems() lists all.")
+    what = _WORDS.get(kind, f"{kind} function")
     by_lower = {known.lower(): known for known in entries}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.4)
     hint = " or ".join(repr(by_lower[c]) for c in close) or ", ".join(map(repr, sorted(entries)))
@@ -219,13 +103,20 @@ def production(name: str) -> Production:
     CraterlabError
         If there is none; the message names the nearest.
     """
+    return _production(name)
+
+
+@cache
+def _production(name: str) -> Production:
     e = _entry("production", name)
     if "incremental" in e:
         # A table is trusted between the centres of its first and last bins.
         first, last = -e["index_1km"], len(e["incremental"]) - 1 - e["index_1km"]
         span = (2 ** (first / 2 + 0.25), 2 ** (last / 2 + 0.25))
+    elif "diameter_km" in e:
+        span = (float(e["diameter_km"][0]), float(e["diameter_km"][-1]))
     else:
-        span = tuple(e["range_km"])
+        span = (float(e["range_km"][0]), float(e["range_km"][1]))
     return Production(
         name=e["name"],
         body=e["body"],
@@ -234,6 +125,7 @@ def production(name: str) -> Production:
         incremental=tuple(e.get("incremental", ())),
         index_1km=e.get("index_1km", 0),
         reference=e["reference"],
+        points=tuple(zip(e.get("diameter_km", ()), e.get("cumulative", ()), strict=True)),
     )
 
 
@@ -245,8 +137,18 @@ def chronology(name: str) -> Chronology:
     CraterlabError
         If there is none; the message names the nearest.
     """
+    return _chronology(name)
+
+
+@cache
+def _chronology(name: str) -> Chronology:
     e = _entry("chronology", name)
-    return Chronology(e["name"], e["body"], tuple(e["coefficients"]), _data()["max_age_ga"], e["reference"])
+    points = tuple(zip(e.get("age_ga", ()), e.get("n1_per_km2", ()), strict=True))
+    oldest = min(_data()["max_age_ga"], points[-1][0] if points else np.inf)
+    return Chronology(
+        e["name"], e["body"], tuple(e.get("coefficients", ())), float(oldest), e["reference"],
+        e.get("parameters", {}), points,
+    )  # fmt: skip
 
 
 def equilibrium(name: str = "Lunar equilibrium (Trask, 1966)") -> Equilibrium:
@@ -257,12 +159,24 @@ def equilibrium(name: str = "Lunar equilibrium (Trask, 1966)") -> Equilibrium:
     CraterlabError
         If there is none; the message names the nearest.
     """
+    return _equilibrium(name)
+
+
+@cache
+def _equilibrium(name: str) -> Equilibrium:
     e = _entry("equilibrium", name)
-    return Equilibrium(e["name"], tuple(e["coefficients"]), tuple(e["range_km"]), e["reference"])
+    lo, hi = e["range_km"]
+    return Equilibrium(e["name"], tuple(e["coefficients"]), (float(lo), float(hi)), e["reference"])
 
 
-def system(name: str | System) -> System:
+def system(name: str | System | Path) -> System:
     """The chronology system of that name; a `System` of your own is passed through.
+
+    Parameters
+    ----------
+    name : str, Path or System
+        A name (`craterlab.systems()` lists all), or the path of a .toml file of your own functions that holds one
+        system (see `read_functions`).
 
     Raises
     ------
@@ -271,6 +185,21 @@ def system(name: str | System) -> System:
     """
     if isinstance(name, System):
         return name
+    if str(name).lower().endswith(".toml"):
+        from .own_functions import read_functions
+
+        found = read_functions(name)["system"]
+        if len(found) != 1:
+            many = f"holds {len(found)} systems ({', '.join(map(repr, found))}): read_functions() it and name one"
+            raise CraterlabError(
+                f"{name} {many if found else 'holds no [[system]]; add one, or name one of craterlab'}"
+            )
+        name = found[0]
+    return _system(str(name))
+
+
+@cache
+def _system(name: str) -> System:
     e = _entry("system", name)
     return System(e["name"], e["body"], production(e["production"]), chronology(e["chronology"]), e.get("epochs", ""))
 
@@ -287,7 +216,7 @@ def systems(body: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row a system: name, body, production, chronology, min_km and max_km (valid diameters), default (bool),
-        reference.
+        reference. Your own (`read_functions`) come last.
 
     Raises
     ------
@@ -296,9 +225,10 @@ def systems(body: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    chosen = [system(e["name"]) for e in _data()["system"] if body is None or e["body"].lower() == str(body).lower()]
+    every = _entries("system").values()
+    chosen = [system(e["name"]) for e in every if body is None or e["body"].lower() == str(body).lower()]
     if not chosen:
-        known = sorted({e["body"] for e in _data()["system"]})
+        known = sorted({e["body"] for e in every})
         raise CraterlabError(f"no chronology system for {body!r}; there are systems for {', '.join(known)}")
     return pd.DataFrame(
         {
@@ -345,7 +275,8 @@ def epochs(system_or_name: str | System, epoch_system: str | None = None) -> lis
     system_or_name : str or System
         Chronology system; where boundaries are defined by crater densities, it turns them into ages.
     epoch_system : str, optional
-        "Moon, Wilhelms (1987)", "Moon, Guo et al (2024)" or "Mars, Michael (2013)"; default: that of the system's body.
+        "Moon, Wilhelms (1987)", "Moon, Guo et al (2024)", "Mars, Michael (2013)" or your own; default: that of the
+        system's body.
 
     Returns
     -------

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from craterlab.errors import CraterlabError
 
-from .ages import Age, age
-from .functions import System
+from .ages import age
+from .curves import System
 from .functions import system as find_system
+from .result import Age
 
 if TYPE_CHECKING:
     import geopandas as gpd

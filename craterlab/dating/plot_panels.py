@@ -10,16 +10,16 @@ import numpy as np
 from craterlab.errors import CraterlabError
 
 from . import plot_parts as parts
-from .ages import age_quantiles
-from .functions import System
+from .curves import System
 from .functions import epochs as epochs_of
 from .functions import system as find_system
+from .poisson import quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .ages import Age
     from .randomness import Randomness
+    from .result import Age
 
 _MEASURES = {"m2cnd": "2nd neighbour", "sdaa": "adjacent area"}
 _OLDEST_GA = 4.5
@@ -142,13 +142,10 @@ def posterior(a: Age, s: System) -> tuple[parts.Floats, parts.Floats]:
 
     From 400 quantiles of the posterior; where it meets the end of the chronology it stops.
     """
-    if "poisson" not in a.method:
+    if not np.isfinite(a.exposure):
         return np.zeros(0), np.zeros(0)
     q = np.concatenate([[0.0005], np.linspace(0.0015, 0.9985, 399), [0.9995]])
-    # The area that stands for the exposure, which buffered counting does not give as an area.
-    _, (median,) = age_quantiles(a.n, area_km2=1.0, range_km=a.range_km, system=s, q=[0.5], prior="n1")
-    area = a.area_km2 if a.prior != "n1" else float(median) / a.n1_per_km2
-    t, _ = age_quantiles(a.n, area_km2=area, range_km=a.range_km, system=s, q=q, prior=a.prior)
+    t, _ = quantiles(np.asarray(a.n, float), a.exposure, s, q, a.prior)
     keep = np.append(np.diff(t) > 0, True)
     t, q = t[keep], q[keep]
     if t.size < 5:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .functions import Epoch, Equilibrium, System
+from .curves import Epoch, Equilibrium, System
 from .functions import system as find_system
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from .ages import Age
     from .counting import SFD
+    from .result import Age
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +25,14 @@ LABELS = {
     "differential": r"Differential crater density d$N$/d$D$ [km$^{-3}$]",
     "R": r"Relative crater density $R$",
     "Hartmann": r"Crater density per $\sqrt{2}$ bin [km$^{-2}$]",
+    "incremental": r"Crater density in each bin [km$^{-2}$]",
 }
 PLAIN_LABELS = {
     "cumulative": "Cumulative crater density N(≥D) [km⁻²]",
     "differential": "Differential crater density dN/dD [km⁻³]",
     "R": "Relative crater density R",
     "Hartmann": "Crater density per √2 bin [km⁻²]",
+    "incremental": "Crater density in each bin [km⁻²]",
 }
 ISOCHRONS_GA = (0.01, 0.1, 1.0, 3.5, 4.0)
 # Okabe and Ito's palette, told apart by colour-blind readers too.
@@ -42,23 +44,20 @@ _ROOT_2_WIDTH = 2**0.25 - 2**-0.25
 
 
 def model_density(kind: str, s: System, d_km: Floats, n1_per_km2: float) -> Floats:
-    """The production function as that kind of distribution shows it; NaN outside its range.
-
-    Hartmann's form is the density in a bin sqrt(2) wide: dN/dD D (2^1/4 - 2^-1/4).
-    """
-    if kind == "cumulative":
-        return s.production.cumulative(d_km, n1_per_km2)
-    return s.production.differential(d_km, n1_per_km2) * _weight(kind, d_km)
+    """The production function as that kind of distribution shows it; NaN outside its range."""
+    # Counts by bin have no curve of their own; that of bins a factor sqrt(2) wide is near.
+    return s.production.presented(d_km, "Hartmann" if kind == "incremental" else kind, n1_per_km2)
 
 
 def equilibrium_density(kind: str, e: Equilibrium, d_km: Floats) -> Floats:
     """The equilibrium function as that kind of distribution shows it."""
     y = e.cumulative(d_km)
-    return y if kind == "cumulative" else -e.coefficients[1] * y / d_km * _weight(kind, d_km)
-
-
-def _weight(kind: str, d_km: Floats) -> Floats:
-    return {"R": d_km**3, "Hartmann": d_km * _ROOT_2_WIDTH}.get(kind, np.ones_like(d_km))
+    if kind == "cumulative":
+        return y
+    polynomial = np.polynomial.polynomial
+    slope = polynomial.polyval(np.log10(d_km), polynomial.polyder(e.coefficients))
+    weight: Any = {"differential": 1.0, "R": d_km**3}.get(kind, d_km * _ROOT_2_WIDTH)
+    return -slope * y / d_km * weight
 
 
 def system_of(a: Age, shown: System | None) -> System:
@@ -83,7 +82,7 @@ def age_label(a: Age, s: System, *, mathtext: bool = True) -> str:
     sizes = (
         f"{at_least} {size_text(low)}" if high >= s.production.range_km[1] else f"{size_text(low)} – {size_text(high)}"
     )
-    return f"{age_text(a) if mathtext else a.text}  ({a.n:,} craters, {sizes})"
+    return f"{age_text(a) if mathtext else a.text}  ({a.n:,.6g} craters, {sizes})"
 
 
 def age_text(a: Age) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,10 +182,10 @@ def _plain(value: Any) -> Any:
 
 
 def _arguments(step: Mapping[str, Any]) -> dict[str, Any]:
-    from .ages import Age
     from .counting import SFD
-    from .functions import Equilibrium, System
+    from .curves import Equilibrium, System
     from .randomness import Randomness
+    from .result import Age
 
     out = {k: v for k, v in step.items() if k not in ("plot", "sha256")}
     single: dict[str, Any] = {"sfd": SFD, "system": System, "equilibrium_function": Equilibrium}
@@ -199,24 +199,30 @@ def _arguments(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _built(kind: Any, values: Mapping[str, Any]) -> Any:
-    """A dataclass from its fields as TOML has them; what it lacks is None."""
+    """A dataclass from its fields as TOML has them; what it lacks has its default."""
     import pandas as pd
 
     from .counting import SFD
-    from .functions import Chronology, Production, System
+    from .curves import Chronology, Production, System
 
     inner = {"production": Production, "chronology": Chronology} if kind is System else {}
     made: dict[str, Any] = {}
     for f in fields(kind):
+        if f.name not in values and f.default is not MISSING:
+            continue
         value = values.get(f.name)
         if f.name in inner:
             value = _built(inner[f.name], values[f.name])
         elif isinstance(value, Mapping) and f.name == "table":
             value = pd.DataFrame(dict(value))
         elif isinstance(value, list):
-            value = np.asarray(value, int if f.name == "counts" else float) if kind is SFD else tuple(value)
+            value = np.asarray(value) if kind is SFD and f.name != "notes" else _tuples(value)
         made[f.name] = value
     return kind(**made)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def to_toml(values: Mapping[str, Any]) -> str:

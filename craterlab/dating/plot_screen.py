@@ -10,14 +10,15 @@ import numpy as np
 from craterlab.errors import CraterlabError
 
 from . import plot_parts as parts
-from .functions import Equilibrium, System, equilibrium
+from .curves import Equilibrium, System
+from .functions import equilibrium
 from .functions import system as find_system
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .ages import Age
     from .counting import SFD
+    from .result import Age
 
 _X, _Y = "Diameter [km]", "density"
 # Options of the printed plot that the one on the screen has no use for.

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import plot_parts as parts
-from .functions import Equilibrium, System, equilibrium
+from .curves import Equilibrium, System
+from .functions import equilibrium
 from .functions import system as find_system
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .ages import Age
     from .counting import SFD
     from .randomness import Randomness
+    from .result import Age
 
 
 def plot_sfd(

@@ -43,13 +43,16 @@ def corrected_part(model: Model, scene: Any, table: Any, within: Any) -> Correct
         A table without craters in the part, or with craters outside the scene; a part that is none.
     """
     from ..detect import raw_circles
+    from ..detect.frame import framed
     from ..grid import grid_of
     from ..inference import quick_precision
     from ..scene import as_scene
 
     ds = as_scene(scene)
     grid = grid_of(ds)
-    image = np.asarray(ds["image"].transpose("y", "x").values, np.float32)
+    pixels = np.asarray(ds["image"].transpose("y", "x").values, np.float32)
+    # Brightness is scaled as `detect` scales it: without a black frame.
+    image = framed(lambda w: pixels[w[0] : w[1], w[2] : w[3]], grid.shape)((0, grid.shape[0], 0, grid.shape[1]))
     image = normalise(image, *robust_range(image))
     (r0, r1, c0, c1), mask = _part(within, grid.shape)
     craters = _circles(table, grid.shape)
@@ -80,8 +83,8 @@ def corrected_part(model: Model, scene: Any, table: Any, within: Any) -> Correct
         stretch = float(np.sqrt(g[1, 1] / g[0, 0])) if np.isfinite(g).all() else 1.0
         # A diameter in pixels is the mean of the two axes; windows are measured in rows.
         craters[:, 2] /= np.sqrt(stretch)
-    pixels = np.where(mask, image, 0)[r0:r1, c0:c1]
-    source = Source(np.ascontiguousarray(pixels), craters.astype(np.float32), ZOOM, x_stretch=stretch)
+    taught = np.where(mask, image, 0)[r0:r1, c0:c1]
+    source = Source(np.ascontiguousarray(taught), craters.astype(np.float32), ZOOM, x_stretch=stretch)
     return Corrected(source, str(ds.attrs.get("source", "")), count)
 
 

@@ -101,7 +101,10 @@ def _loop(
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     how, steps = TRAINABLE[recipe.model], recipe.steps
-    model = how.new(recipe.width, **recipe.options)
+    try:
+        model = how.new(recipe.width, **recipe.options)
+    except TypeError as err:
+        raise CraterlabError(f"the recipe's options {recipe.options} do not fit {recipe.model}: {err}") from None
     if recipe.start:
         _start_from(model, recipe)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -107,7 +107,7 @@ def test_posterior_is_that_of_the_age():
     assert total == pytest.approx(1, abs=0.02)
     below = np.interp(AGE.age_ga, t, np.cumsum(density * steps))
     assert below == pytest.approx(0.5, abs=0.02)
-    assert posterior(replace(AGE, method="differential-fit"), system(MOON))[0].size == 0
+    assert posterior(replace(AGE, exposure=float("nan")), system(MOON))[0].size == 0
 
 
 def test_chronology_meets_the_density():
@@ -128,11 +128,11 @@ def tests():
 
 
 def figures(tests):
-    counts = {kind: cl.sfd(CRATERS, kind=kind, binning="root-2") for kind in ("cumulative", "differential", "R")}
+    counts = {kind: cl.sfd(CRATERS, kind=kind, binning="root-2") for kind in ("cumulative", "Hartmann", "R")}
     yield plot_sfd(counts["cumulative"], age=AGE, equilibrium_function="Hartmann (1984)", epochs=True)
     yield plot_sfd(counts["R"], age=[AGE, AGE], randomness=tests, label='a "name" \\ with marks')
     yield plot_sfd(CRATERS[:9].crater.sfd(), plot_sfd(CRATERS.crater.sfd()), system=MOON, color="C1")
-    yield plot_sfd(counts["differential"], system=replace(system(MOON), name="my own"), isochrons_ga=(2.0,))
+    yield plot_sfd(counts["Hartmann"], system=replace(system(MOON), name="my own"), isochrons_ga=(2.0,))
     yield plot_sfd(CRATERS[:0].crater.sfd(), age=cl.age(CRATERS[:0], system=MOON))
     yield plot_chronology([AGE], labels=["here"])
     yield plot_age(AGE)

@@ -123,6 +123,16 @@ def test_refused_rows_are_no_craters_and_ignored_ones_do_not_count():
     assert kept[np.isclose(kept[:, 0], table.x_px[2]), 3] == 1
 
 
+def test_a_black_frame_does_not_change_the_brightness_that_is_taught():
+    image, table = discs(0)
+    framed = np.zeros((500, 560), image.dtype)
+    framed[60:380, 90:410] = image
+    moved = table.assign(x_px=table.x_px + 90, y_px=table.y_px + 60)
+    plain = corrected_part(load("craternet"), image, table, None).source.image
+    with_frame = corrected_part(load("craternet"), framed, moved, None).source.image
+    assert with_frame[60:380, 90:410] == pytest.approx(plain, abs=1e-4)
+
+
 def test_what_the_table_may_have_left_out_is_not_judged():
     """A table without small craters does not teach that there are none."""
     from craterlab.simulate import Law, render

@@ -59,6 +59,11 @@ def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model)
     assert all(torch.equal(resumed[k], v) for k, v in whole.items())
 
 
+def test_an_option_that_an_architecture_does_not_have_is_named(out):
+    with pytest.raises(CraterlabError, match="kernel_sizes"):
+        run(out, steps=1, options={"kernel_sizes": [3]})
+
+
 @pytest.mark.slow
 def test_it_learns(out):
     first = []
