@@ -167,6 +167,11 @@ def body_of_craters(craters: Any) -> Body | None:
     """The body that a crater table lies on; None for one measured on an image without a CRS."""
     from .bodies import body
 
+    if "body" in craters and len(names := sorted({str(b) for b in craters["body"].dropna()})) > 1:
+        raise CraterlabError(
+            f"the craters lie on several bodies ({', '.join(names)}); take one at a time, e.g. "
+            f"craters[craters['body'] == {names[0]!r}]"
+        )
     if getattr(craters, "crs", None) is not None:
         return body_of(craters.crs)
     named = craters.attrs.get("body")

@@ -88,6 +88,7 @@ def test_craters_that_cannot_be_placed():
         (good.drop(columns="lat"), "no columns lon and lat"),
         (table([180.0], [0.0], [4e4], crs="IAU_2015:30100"), "on Mars, the craters on Moon"),
         (pd.DataFrame(good.drop(columns="geometry")), r"attrs\['body'\] = 'Mars'"),
+        (table([180.0] * 2, [0.0] * 2, [4e4] * 2).assign(body=["Mars", "Moon"]), "several bodies.*Mars, Moon"),
         ([1.0, 2.0], "wanted a crater table"),
     ]:
         with pytest.raises(CraterlabError, match=message):
