@@ -140,7 +140,10 @@ def areas() -> dict[str, float]:
 
 
 def times(*, n: int = 799, trials: int = 300, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Seconds, on the wall and of the processor, of randomness (both measures, root-2 bins), of clipping 10,000 craters, and of effective areas."""
+    """Seconds, on the wall and of the processor.
+
+    Of randomness (both measures, root-2 bins), of clipping 10,000 craters, and of effective areas.
+    """
     from ..clipping import clip_craters
     from ..dating import system
     from ..dating.nonsparse import nonsparse_areas
