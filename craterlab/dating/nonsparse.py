@@ -91,7 +91,7 @@ def nonsparse_areas(
 
     Notes
     -----
-    Areas are counted on an even lattice of 200,000 points over the area: good to about 1e-3 of it. Craters that were
+    Areas are counted on an even lattice of 100,000 points over the area: good to about 1e-3 of it. Craters that were
     erased themselves have left no zone, which the correction cannot know.
 
     References
