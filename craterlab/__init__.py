@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize
+    from .completeness import Completeness, completeness
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -33,6 +34,7 @@ _HOME = {
     "Age": "dating",
     "Audit": "superres.audit",
     "Body": "bodies",
+    "Completeness": "completeness",
     "Instrument": "instruments",
     "SFD": "dating",
     "age": "dating",
@@ -41,6 +43,7 @@ _HOME = {
     "bodies": "bodies",
     "body": "bodies",
     "characterize": "characterize",
+    "completeness": "completeness",
     "craters_from_pixels": "grid",
     "detect": "detect",
     "finetune": "train.finetune",
@@ -60,6 +63,7 @@ __all__ = [
     "Age",
     "Audit",
     "Body",
+    "Completeness",
     "CraterlabError",
     "Instrument",
     "__version__",
@@ -69,6 +73,7 @@ __all__ = [
     "bodies",
     "body",
     "characterize",
+    "completeness",
     "craters_from_pixels",
     "dating",
     "detect",
