@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CraterlabError
-from .curve import Curve, evaluate, fit
+from .curve import Curve, fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ class Completeness:
     @cached_property
     def curve(self) -> Curve:
         """The smooth curve through the injections, in pixels and erosion."""
-        return fit(self.diameter_px, self.erosion, self.found)
+        return fit(self.diameter_px, self.erosion, self.found, self.limits_px)
 
     @cached_property
     def edges_px(self) -> Floats:
@@ -184,13 +184,13 @@ class Completeness:
         Returns
         -------
         ndarray
-            0..1, rising with diameter.
+            0..1. Smooth; not forced to rise with diameter.
         """
-        return self._evaluate(self.curve.theta, diameter_m, erosion, inside=True)
+        return self._evaluate(None, diameter_m, erosion, inside=True)
 
     def draws(self, diameter_m: ArrayLike, size: int = 200, *, seed: int = 0) -> Floats:
-        """Curves that could as well be the true one, shape (size, *diameters); extrapolated beyond the injections."""
-        return self._evaluate(self.curve.draws(size, seed)[:, None, :], diameter_m, None, inside=False)
+        """Curves that could as well be the true one, shape (size, *diameters); carried on beyond the injections."""
+        return self._evaluate(self.curve.draws(size, seed), diameter_m, None, inside=False)
 
     def band(self, diameter_m: ArrayLike) -> tuple[Floats, Floats]:
         """1-sigma bounds of `probability`."""
@@ -198,15 +198,15 @@ class Completeness:
         outside = np.isnan(self.probability(np.atleast_1d(diameter_m)))
         return np.where(outside, np.nan, low), np.where(outside, np.nan, high)
 
-    def _evaluate(self, theta: Floats, diameter: ArrayLike, erosion: float | None, *, inside: bool) -> Floats:
+    def _evaluate(self, theta: Floats | None, diameter: ArrayLike, erosion: float | None, *, inside: bool) -> Floats:
         d = np.asarray(diameter, float) / (1.0 if self.unit == "px" else self.scale_m)
         if erosion is None:
             low, high = self.erosion_range
             node, weight = np.polynomial.legendre.leggauss(8)
             at = (low + high) / 2 + (high - low) / 2 * node
-            p = sum(w / 2 * evaluate(theta, d, e) for w, e in zip(weight, at, strict=True))
+            p = sum(w / 2 * self.curve(d, e, theta) for w, e in zip(weight, at, strict=True))
         else:
-            p = evaluate(theta, d, np.asarray(float(erosion)))
+            p = self.curve(d, float(erosion), theta)
         if not inside:
             return np.asarray(p)
         low, high = self.limits_px
