@@ -42,7 +42,7 @@ class Curve:
         """Detection probability; the arguments are broadcast. With `theta` (m, k + 1) that of other curves, (m, ...)."""
         d, e = np.broadcast_arrays(np.asarray(diameter_px, float), np.asarray(erosion, float))
         z = _design(d.ravel(), e.ravel(), self.knots) @ np.moveaxis(self.theta if theta is None else theta, -1, 0)
-        return np.asarray(_sigmoid(np.moveaxis(z, 0, -1)).reshape(*z.shape[1:], *d.shape))
+        return np.asarray(_sigmoid(np.moveaxis(z, 0, -1)).reshape((*z.shape[1:], *d.shape)))
 
     def draws(self, size: int, seed: int) -> Floats:
         """`size` curves that fit the injections as well as they should: rows of `theta`."""

@@ -99,7 +99,7 @@ class Stamp:
 
 
 def keeps(rho: np.ndarray) -> np.ndarray:
-    """Share of the old ground that a fresh crater leaves: little in the cavity, all beyond the rim (as simulated)."""
+    """Share of the old ground that a crater leaves when it forms: little in the cavity, all beyond the rim (as simulated)."""
     k = np.clip((rho - 0.75) / 0.55, 0, 1)
     return 0.08 + 0.92 * k * k * (3 - 2 * k)
 
@@ -156,7 +156,7 @@ def stamp(
     rho = np.hypot(a, b) / (diameter_px / 2 * rim)
     height = profile(rho, erosion, kind) * diameter_px
     before = np.zeros_like(height) if ground is None else ground
-    keep = 1 - (1 - keeps(rho)) * (1 - erosion)
+    keep = keeps(rho)
     cavity = rho < 1
     level = before[cavity].mean() if cavity.any() else 0.0
     after = level + (before - level) * keep + height
@@ -251,7 +251,7 @@ def put(
     if ground is None and cavity.any():  # a DEM's own relief went with its shading
         level = float(part[cavity].mean())
         smooth = gaussian_filter(np.where(good, part, level), _SMOOTH_PX)
-        wiped = (1 - keeps(rho)) * (1 - erosion)
+        wiped = 1 - keeps(rho)
         part = part - (smooth - level) * wiped
     new = light.black + (part - light.black) * ratio
     if light.whole is not None:

@@ -11,11 +11,15 @@ The model, for the detections of a surface of area A with N(1) craters of 1 km a
 - Each detection bears a mark, its score. The calibration says p_i = m1 r1 / (m1 r1 + m0 r0), with r1, r0 the densities
   of a detection's marks (score and size) if real and if false, and m1 : m0 the mixture that the calibration is right
   for. Only r1 / r0 = (p_i / (1 - p_i)) (m0 / m1) is evidence about this surface; to use p_i itself would count that
-  mixture as evidence once more. The likelihood of the marked Poisson process is then
-  L = exp(-M1 - M0) prod_i [ (M1 / m1) p_i + (M0 / m0) (1 - p_i) ],  M1 = N(1) E.
-  With all p_i = 1 it is the plain Poisson likelihood. Where the calibration is right for this very catalogue,
-  m1 = sum p_i and m0 = sum (1 - p_i), at which L has its peak.
-- M0 has a log-normal prior about m0 (or about `false_rate` A), since a false rate is known to a factor only.
+  mixture as evidence once more. The likelihood of the marked Poisson process is
+  L = exp(-M1 - M0) prod_i [ (M1 / m1) p_i + (M0 / m0) (1 - p_i) ],  M1 = N(1) E,
+  with a log-normal prior of M0 about sum (1 - p_i), since a false rate is known to a factor only. It needs m1 : m0 to
+  be told (`calibrated_purity`).
+- Where it is not told, the p_i are taken to be right for this very catalogue. Then sum p_i detections are real, and
+  L = exp(-M1) M1**(sum p_i): a width between that of a sum of probabilities that know the surface, sum p_i**2, and
+  that of the marked process, sum p_i + sum p_i (1 - p_i).
+- Where a false rate is told instead, scores would count the false ones twice: L = exp(-M1 - M0) (M1 + M0)**n.
+- With all p_i = 1 each of them is the plain Poisson likelihood.
 - The posterior of N(1) is the mean over curves C that agree with the injections; the age follows by the chronology.
 """
 
@@ -117,12 +121,12 @@ def corrected_age(
     diameter_std : float, optional
         Scatter of ln(measured / true diameter); default: that of the injections.
     false_rate : float, optional
-        False detections per km2 in the range from elsewhere; default: what the scores lack to 1.
+        False detections per km2 in the range, known from elsewhere; the scores are then not used.
     false_spread : float
         Standard deviation of the log of the false rate (0: it is exact).
     calibrated_purity : float, optional
-        Share of real craters among the detections of the range on which the scores were calibrated. Default: the mean
-        score, which says that the calibration holds for this very catalogue.
+        Share of real craters among the detections of the range on which the scores were calibrated. Default: the
+        calibration is taken to hold for this very catalogue.
     seed : int
         Of the draws of the completeness curve.
 
@@ -159,11 +163,7 @@ def corrected_age(
         raise CraterlabError(f"diameter_std is the scatter of ln diameter, 0 or more; got {diameter_std!r}")
     exposure, share = _exposures(s, span, area, completeness, completeness.size_bias, std, seed)
 
-    m1, m0 = _mixture(p, calibrated_purity)
-    false_mean = float((1 - p).sum()) if false_rate is None else float(false_rate) * area
-    if not false_mean >= 0:
-        raise CraterlabError(f"false_rate is a number of false detections per km2, 0 or more; got {false_rate!r}")
-    grid, log_l = _likelihood(p, m1, m0, false_mean, false_spread)
+    grid, log_l = _log_likelihood(p, area, false_rate, false_spread, calibrated_purity)
     ages, density = _posterior(grid, log_l, exposure, s, prior)
     naive = age(craters, area_km2=area, system=s, range_km=span, prior=prior)
     notes = list(naive.notes) + [n for n in completeness.notes if n not in naive.notes]
@@ -282,39 +282,55 @@ def _exposures(
     return exposure, float(np.median(exposure) / area / in_range)
 
 
-def _mixture(p: Floats, purity: float | None) -> tuple[float, float]:
-    """m1 and m0, for which the scores are right."""
-    if purity is not None and not 0 < purity < 1:
+def _log_likelihood(
+    p: Floats, area: float, false_rate: float | None, spread: float, purity: float | None
+) -> tuple[Floats, Floats]:
+    """ln L of the expected number of real detections, by what is known of the false ones: a grid of M1, and values."""
+    if false_rate is not None and purity is not None:
+        raise CraterlabError("give false_rate= or calibrated_purity=, not both: each says how many detections are false")
+    if not (np.isfinite(spread) and spread >= 0):
+        raise CraterlabError(f"false_spread is the scatter of a logarithm, 0 or more; got {spread!r}")
+    if false_rate is not None:
+        if not (np.isfinite(false_rate) and false_rate >= 0):
+            raise CraterlabError(f"false_rate is a number of false detections per km2, 0 or more; got {false_rate!r}")
+        return _marked(np.array([0.5]), np.array([float(p.size)]), 1.0, 1.0, float(false_rate) * area, spread)
+    if purity is None:
+        return _marked(np.ones(1), np.array([p.sum()]), 1.0, 1.0, 0.0, 0.0)
+    if not 0 < purity < 1:
         raise CraterlabError(f"calibrated_purity is a share between 0 and 1, got {purity!r}")
-    share = p.mean() if purity is None and p.size else purity
-    if share is None:
-        return 1.0, 1.0
-    return float(max(p.size * share, 1e-12)), float(max(p.size * (1 - share), 1e-12))
+    n = max(p.size, 1)
+    return _marked(*_alike(p), n * purity, n * (1 - purity), float((1 - p).sum()), spread)
 
 
-def _likelihood(p: Floats, m1: float, m0: float, false_mean: float, spread: float) -> tuple[Floats, Floats]:
-    """ln L of the expected number of real detections M1, M0 integrated out: grid of M1 and values.
-
-    Equal scores share one term; they are rounded to 1/500, far below what a calibration knows.
-    """
-    value, count = np.unique(np.round(p * 500) / 500, return_counts=True)
-    top = p.size + 12 * np.sqrt(p.size + 1) + 20
-    grid = np.concatenate([[0.0], np.geomspace(1e-4, top, 1200)])
-    if m1 > 0 and p.size:
-        # Other mixtures than that of the calibration may be far from its peak: look where the counts can put it.
-        grid = np.unique(np.concatenate([grid, np.linspace(0, top, 1200)]))
+def _marked(
+    value: Floats, count: Floats, m1: float, m0: float, false_mean: float, spread: float
+) -> tuple[Floats, Floats]:
+    """ln L of the marked process, `count` detections of score `value`, with M0 integrated out."""
+    n = count.sum()
+    top = n + 12 * np.sqrt(n + 1) + 20
+    grid = np.unique(np.concatenate([[0.0], np.geomspace(1e-4, top, 250), np.linspace(0, top, 700)]))
     if false_mean <= 0 or spread == 0:
         node, weight = np.array([false_mean]), np.array([1.0])
     else:
-        z, weight = np.polynomial.hermite_e.hermegauss(31)
-        node, weight = false_mean * np.exp(spread * z), weight / weight.sum()
+        # The scores tell M0 to about its root at best: the nodes are closer than that.
+        z = np.linspace(-4, 4, int(np.clip(16 * spread * np.sqrt(false_mean + 1), 31, 401)))
+        node, weight = false_mean * np.exp(spread * z), np.exp(-0.5 * z**2)
+        weight = weight / weight.sum()
     log_l = np.empty((node.size, grid.size))
     for k, false in enumerate(node):
         with np.errstate(divide="ignore"):
             term = np.log(grid[:, None] / m1 * value + false / m0 * (1 - value))
-        log_l[k] = (term * count).sum(1) - grid - false + np.log(weight[k])
+        log_l[k] = term @ count - grid - false + np.log(weight[k])
     peak = log_l.max()
     return grid, peak + np.log(np.maximum(np.exp(log_l - peak).sum(0), 1e-300))
+
+
+def _alike(p: Floats) -> tuple[Floats, Floats]:
+    """Mean score and number of detections in bins a quarter wide in log odds: as good as one by one, and quick."""
+    with np.errstate(divide="ignore"):
+        bins = np.clip(np.round(4 * (np.log(p) - np.log1p(-p))), -60, 60)
+    _, which, count = np.unique(bins, return_inverse=True, return_counts=True)
+    return np.bincount(which, p, count.size) / np.maximum(count, 1), count.astype(float)
 
 
 def _posterior(grid: Floats, log_l: Floats, exposure: Floats, s: System, prior: str) -> tuple[Floats, Floats]:
@@ -327,7 +343,7 @@ def _posterior(grid: Floats, log_l: Floats, exposure: Floats, s: System, prior: 
         # Ages end: a density beyond the chronology piles up at its end.
         high = min(high, end)
         low = min(low, high * 0.5)
-    n1 = np.unique(np.concatenate([np.geomspace(low * 1e-3, high, 3000), np.linspace(0, high, 3001)[1:]]))
+    n1 = np.unique(np.concatenate([np.geomspace(low * 1e-3, high, 1000), np.linspace(0, high, 2001)[1:]]))
     log_p = np.full((exposure.size, n1.size), -np.inf)
     for k, e in enumerate(exposure):
         log_p[k] = np.interp(n1 * e, grid, log_l, right=-np.inf)
