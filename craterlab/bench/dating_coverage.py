@@ -22,6 +22,7 @@ SYSTEM = "Moon, Neukum (1983)"
 AGES_GA = (0.1, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0)
 EXPECTED = (5, 20, 100, 500, 2000)
 RANGE_KM = (0.1, 2.0)
+PARTS = ("perfect", "detected", "shifted", "exact")
 GROUPS = (5, 15, 50, 200, 700, 2000)  # edges of the groups by expected number of craters
 
 
@@ -67,7 +68,7 @@ class Detector:
 
     def completeness(self, n: int, rng: np.random.Generator) -> Completeness:
         """What `n` injected craters tell about it."""
-        d = np.exp(rng.uniform(*np.log(self.limits_px), n))
+        d = np.exp(rng.uniform(np.log(self.limits_px[0]), np.log(self.limits_px[1]), n))
         e = rng.uniform(*self.erosion, n)
         hit = rng.uniform(size=n) < self.finds(d * self.metres_per_px / 1000, e)
         seen = d * np.exp(rng.normal(self.bias, self.scatter, n))
@@ -183,6 +184,7 @@ def coverage(
     detector: Detector | None = None,
     injected: int = 2000,
     presumed: float = 0.65,
+    parts: tuple[str, ...] = PARTS,
     progress: bool = True,
 ) -> dict[str, Any]:
     """How often the 1-sigma interval of an age holds the truth.
@@ -200,6 +202,8 @@ def coverage(
         Craters that tell the completeness; each surface has its own.
     presumed : float
         Purity that the scores presume in the part where they were calibrated elsewhere.
+    parts : tuple of str
+        Of ``PARTS``.
 
     Returns
     -------
@@ -214,7 +218,7 @@ def coverage(
     per_n1 = {"perfect": float(-np.diff(s.production.cumulative(RANGE_KM))[0]), "detected": how.expected(s)}
     out: dict[str, Any] = {"surfaces": n, "seed": seed, "system": system, "nominal": 0.6827}
     ages = rng.uniform(0.1, 4.0, n)
-    mu = np.exp(rng.uniform(*np.log([GROUPS[0], GROUPS[-1]]), n))
+    mu = np.exp(rng.uniform(np.log(GROUPS[0]), np.log(GROUPS[-1]), n))
 
     def holds(a: Any, t: float) -> bool:
         return bool(a.lo_ga <= t <= a.hi_ga)
@@ -228,37 +232,37 @@ def coverage(
         n1 = float(s.chronology.n1(t))
         area = m / (per_n1["perfect"] * n1)
         d = surface(s, n1, area, *RANGE_KM, rng) * 1000
-        for p in PRIORS:
+        for p in PRIORS if "perfect" in parts else ():
             a = age(d, area_km2=area, system=s, range_km=RANGE_KM, prior=p)
             inside["perfect"][p].append(holds(a, t))
         area = m / (per_n1["detected"] * n1)
         known = how.completeness(injected, rng)
         for part, purity in (("detected", None), ("shifted", presumed)):
+            if part not in parts:
+                continue
             d, score = detections(how, s, n1, area, purity, rng)
+            options: dict[str, Any] = {"area_km2": area, "system": s, "range_km": RANGE_KM, "completeness": known}
             for name, told in (("untold", None), ("corrected", purity)):
-                if name not in inside[part]:
-                    continue
-                c = corrected_age(
-                    d * 1000, score=score, area_km2=area, system=s, range_km=RANGE_KM, completeness=known,
-                    calibrated_purity=told,
-                )  # fmt: skip
-                inside[part][name].append(holds(c, t))
+                if name in inside[part]:
+                    c = corrected_age(d * 1000, score=score, calibrated_purity=told, **options)
+                    inside[part][name].append(holds(c, t))
             inside[part]["naive"].append(holds(c.naive, t))
-    out |= {part: _shares(mu, rows) for part, rows in inside.items()}
-    out["exact"] = {"ages_ga": list(AGES_GA)} | {p: exact(p, system=system) for p in PRIORS}
+    out |= {part: _shares(mu, rows) for part, rows in inside.items() if part in parts}
+    if "exact" in parts:
+        out["exact"] = {"ages_ga": list(AGES_GA)} | {p: exact(p, system=system) for p in PRIORS}
     return out
 
 
 def format_coverage(result: dict[str, Any]) -> str:
     """The tables of `coverage` as text."""
     lines = [f"coverage of 68.3 % intervals, {result['surfaces']} surfaces, {result['system']}, seed {result['seed']}"]
-    for part in ("perfect", "detected", "shifted"):
+    for part in (p for p in PARTS[:3] if p in result):
         names = [k for k in result[part]["all"] if k != "surfaces"]
         lines += ["", f"{part:12}{'surfaces':>10}" + "".join(f"{k:>12}" for k in names)]
         for group, row in result[part].items():
             cells = "".join(f"{row.get(k, float('nan')):12.3f}" for k in names)
             lines.append(f"{group:12}{row['surfaces']:10d}{cells}")
-    for prior in PRIORS:
+    for prior in PRIORS if "exact" in result else ():
         lines += ["", f"exact, {prior:9}" + "".join(f"{t:8g}" for t in result["exact"]["ages_ga"]) + "  Ga"]
         lines += [f"{mu:>16}" + "".join(f"{v:8.3f}" for v in row) for mu, row in result["exact"][prior].items()]
     return "\n".join(lines)

@@ -61,8 +61,9 @@ def completeness(
         Erosion (share of the fresh depth that is lost; 0 fresh, 1 gone), uniform. By default up to 0.8: with less than
         a fifth of its relief left a crater is a ghost.
     black : float, optional
-        Image value where no light falls: 0 in calibrated radiance. Default: such that the freshest tenth of the
-        scene's own sure craters are shaded as fresh craters are; 0 where it has too few.
+        Image value where no light falls: 0 in calibrated radiance. Default: such that the freshest twentieth
+        of the scene's own sure craters is shaded as fresh craters are; 0 where it has too few. With a DEM that the
+        image looks like, from the two together.
     progress : bool
         Show a bar.
 
@@ -80,8 +81,10 @@ def completeness(
     -----
     An injected crater has the simulated ones' radial profile (`craterlab.simulate`), outline, cast shadow and
     reflectance (lunar-Lambert). The light of the image (above `black`) is multiplied by reflectance after over before,
-    blurred as the image is; coarser texture in the cavity gives way, noise stays. It is found when a detection's
-    circle has an IoU of 0.5 with it. Injections keep clear of craters already found of the same size and place.
+    blurred as the image is. The old ground in the cavity gives way to level ground with the noise of the image; on a
+    real surface old floors have grown texture again, so worn craters may be harder to find than here. A crater is
+    found when a detection's circle has an IoU of 0.5 with it. Injections keep clear of craters already found of the
+    same size and place.
     """
     from ..detect import detect, sample_of
     from ..detect.frame import framed
@@ -145,7 +148,10 @@ def completeness(
         )
         rows = inject(subject, wanted, rng, bar.update)
     if not len(rows):
-        raise CraterlabError("no place for a crater in this scene: too little of it holds data. Check its nodata value.")
+        raise CraterlabError(
+            "no place for a crater in this scene: too little of it holds data. Check its nodata value, or give a "
+            "smaller max_diameter_px="
+        )
     notes = list(lit.notes)
     if len(rows) < n:
         notes.append(f"{n - len(rows)} of {n} craters found no room")
@@ -208,7 +214,8 @@ def _check(n: int, erosion: tuple[float, float]) -> None:
 def _digest(scene: xr.Dataset, grid: Grid, settings: tuple[Any, ...]) -> str:
     """Of what a scene holds and how it is measured; the layers are read in strips."""
     h = hashlib.blake2b(digest_size=16)
-    attrs = [str(scene.attrs.get(k)) for k in ("sun_azimuth_deg", "incidence_deg", "instrument", "psf_sigma_px", "source")]
+    known = ("sun_azimuth_deg", "incidence_deg", "instrument", "psf_sigma_px", "source")
+    attrs = [str(scene.attrs.get(k)) for k in known]
     place = [list(grid.shape), list(grid.transform), grid.crs.to_wkt() if grid.crs else None, grid.pixel_size_m]
     body = None if grid.body is None else grid.body.name
     h.update(json.dumps([attrs, place, body, settings], default=str).encode())
@@ -217,5 +224,5 @@ def _digest(scene: xr.Dataset, grid: Grid, settings: tuple[Any, ...]) -> str:
         if name in scene:
             layer = scene[name].transpose("y", "x")
             for r in range(0, grid.shape[0], step):
-                h.update(np.ascontiguousarray(layer[r : r + step].values, np.float32))
+                h.update(np.asarray(layer[r : r + step].values, np.float32).tobytes())
     return h.hexdigest()

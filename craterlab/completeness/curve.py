@@ -39,7 +39,7 @@ class Curve:
     misfit: float
 
     def __call__(self, diameter_px: ArrayLike, erosion: ArrayLike, theta: Floats | None = None) -> Floats:
-        """Detection probability; the arguments are broadcast. With `theta` (m, k + 1) that of other curves, (m, ...)."""
+        """Detection probability; the arguments are broadcast. With `theta` (m, k + 1) of other curves, (m, ...)."""
         d, e = np.broadcast_arrays(np.asarray(diameter_px, float), np.asarray(erosion, float))
         z = _design(d.ravel(), e.ravel(), self.knots) @ np.moveaxis(self.theta if theta is None else theta, -1, 0)
         return np.asarray(_sigmoid(np.moveaxis(z, 0, -1)).reshape((*z.shape[1:], *d.shape)))
@@ -80,8 +80,8 @@ def fit(diameter_px: Floats, erosion: Floats, found: NDArray[np.bool_], limits_p
     Returns
     -------
     Curve
-        Posterior mode by Newton's method (the cost is convex), and Laplace's approximation about it. A second-difference
-        penalty keeps `g` smooth (P-splines; Eilers & Marx 1996, Stat. Sci. 11, 89).
+        Posterior mode by Newton's method (the cost is convex), and Laplace's approximation about it. A penalty on
+        second differences keeps `g` smooth (P-splines; Eilers & Marx 1996, Stat. Sci. 11, 89).
     """
     low, high = np.log(limits_px)
     count = max(2, 1 + round((high - low) / np.log(_SPACING)))
@@ -114,7 +114,7 @@ def fit(diameter_px: Floats, erosion: Floats, found: NDArray[np.bool_], limits_p
     p = _sigmoid(x @ theta)
     covariance = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x + penalty)
     misfit = _misfit(p, diameter_px, erosion, found, len(theta))
-    return Curve(knots, theta, covariance * max(1.0, misfit), misfit)
+    return Curve(knots, theta, np.asarray(covariance * max(1.0, misfit), float), misfit)
 
 
 def _misfit(p: Floats, diameter_px: Floats, erosion: Floats, found: NDArray[np.bool_], parameters: int) -> float:

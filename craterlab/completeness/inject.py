@@ -1,7 +1,8 @@
 """Craters of known size and state put into an image: its own light changed as a crater would change it.
 
 The brightness of a place is black level + light. A crater multiplies the light by what its slopes and shadows reflect,
-over what the ground reflected before, so the noise and the texture of the ground stay the scene's own.
+over what the ground reflected before, so around it the texture of the ground stays the scene's own. In its cavity the
+old ground is gone; the noise of the image is not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from ..simulate.sensor import gaussian_blur
 REACH = 2.6  # radii; beyond, ejecta change no brightness
 LAW = "lunar-lambert"
 AMBIENT = 0.05  # sky light and interreflection over the mean reflectance; keeps old shadows from dividing by nought
-_SMOOTH_PX = 1.0  # coarser texture is ground, which a crater wipes; finer is noise, which stays
 _SHARP = 0.2  # a blur narrower than this is nothing beside the pixel
 _HARMONICS = 4
 
@@ -99,7 +99,7 @@ class Stamp:
 
 
 def keeps(rho: np.ndarray) -> np.ndarray:
-    """Share of the old ground that a crater leaves when it forms: little in the cavity, all beyond the rim (as simulated)."""
+    """Share of the old ground that a crater leaves when it forms: little in the cavity, all beyond (as simulated)."""
     k = np.clip((rho - 0.75) / 0.55, 0, 1)
     return 0.08 + 0.92 * k * k * (3 - 2 * k)
 
@@ -162,11 +162,11 @@ def stamp(
     after = level + (before - level) * keep + height
 
     heights = torch.from_numpy(np.stack([after, before] if ground is not None else [after]).astype(np.float32) * fine)
-    sun = [torch.full((len(heights),), float(v)) for v in (light.azimuth_deg, light.incidence_deg)]
-    shade = reflectance(heights, *sun, [LAW] * len(heights))
+    azimuth, incidence = (torch.full((len(heights),), float(v)) for v in (light.azimuth_deg, light.incidence_deg))
+    shade = reflectance(heights, azimuth, incidence, [LAW] * len(heights))
     if _steepest(heights) > np.tan(np.radians(90 - light.incidence_deg)):
-        shade = shade * lit_fraction(heights, *sun)
-    flat = reflectance(torch.zeros(1, 3, 3), sun[0][:1], sun[1][:1], [LAW])[0, 1, 1]
+        shade = shade * lit_fraction(heights, azimuth, incidence)
+    flat = reflectance(torch.zeros(1, 3, 3), azimuth[:1], incidence[:1], [LAW])[0, 1, 1]
     shade = shade + AMBIENT * flat
     sigma = light.psf_sigma_px if psf_sigma_px is None else psf_sigma_px
     if sigma > _SHARP:
@@ -217,7 +217,7 @@ def put(
     metres_per_px : float
         For the DEM.
     """
-    from scipy.ndimage import gaussian_filter, map_coordinates
+    from scipy.ndimage import map_coordinates
 
     m = np.eye(2) if round_matrix is None else round_matrix
     half = half_width(diameter_px)
@@ -250,15 +250,28 @@ def put(
     cavity = good & (rho < 1)
     if ground is None and cavity.any():  # a DEM's own relief went with its shading
         level = float(part[cavity].mean())
-        smooth = gaussian_filter(np.where(good, part, level), _SMOOTH_PX)
-        wiped = 1 - keeps(rho)
-        part = part - (smooth - level) * wiped
+        kept = keeps(rho)
+        grain = rng.normal(0, noise_of(part), part.shape)
+        part = level + (part - level) * kept + grain * np.sqrt(1 - kept**2)
     new = light.black + (part - light.black) * ratio
     if light.whole is not None:
         new = np.clip(np.round(new), *light.whole)
     image[r0:r1, c0:c1] = np.where(good, new, np.nan)
     if dem is not None:
         dem[r0:r1, c0:c1] += sampled(s.height, 0.0) * metres_per_px
+
+
+def noise_of(part: np.ndarray) -> float:
+    """Noise of an image, 1 sigma, by Immerkaer (1996, CVIU 64, 300): a filter blind to planes and ridges.
+
+    The median instead of the mean, so that rims and shadows do not count; NaN is left out, 0 where nothing is left.
+    """
+    if min(part.shape) < 3:
+        return 0.0
+    rows = part[:-2] - 2 * part[1:-1] + part[2:]
+    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+    both = np.abs(both[np.isfinite(both)])
+    return float(np.median(both) / (6 * 0.6745)) if both.size else 0.0
 
 
 def _ground(dem: np.ndarray, x_px: float, y_px: float, diameter_px: float, m: np.ndarray) -> np.ndarray:

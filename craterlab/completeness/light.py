@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 INCIDENCE_DEG = 60.0  # taken where nothing says better
 SIZES_PX = (10.0, 60.0)  # craters that show the light: resolved, and small against the ground's own changes
 LEAST_CRATERS = 15
-FRESHEST = 0.9  # quantile of the shading that a fresh crater has
+FRESHEST = 0.95  # quantile of the shading that a fresh crater has
+_IRREGULAR = 0.94  # share of a perfect circle's shading that one of natural outline shows
 _MOST = 300
 _DEM_SIDE, _ALIKE = 1024, 0.7  # part compared with the DEM, and the least correlation that makes them comparable
 
@@ -88,7 +89,9 @@ def light_of(
     else:
         azimuth, sharp = azimuth_from_craters(parts)
         if len(parts) >= LEAST_CRATERS and sharp > 0.3:
-            notes.append(f"the sun's azimuth, {azimuth:.0f} deg from up, is that of the shading of {len(parts)} craters")
+            notes.append(
+                f"the sun's azimuth, {azimuth:.0f} deg from up, is that of the shading of {len(parts)} craters"
+            )
         else:
             azimuth = 270.0
             notes.append("the sun's azimuth is not known and its craters do not show it: taken from the left")
@@ -170,16 +173,16 @@ def azimuth_from_craters(parts: list[tuple[np.ndarray, float, float, float]]) ->
 def _black(
     parts: list[tuple[np.ndarray, float, float, float]], light: Light, median: float, low: float
 ) -> tuple[float, str]:
-    """Image value of no light: where the freshest tenth of the scene's sure craters are shaded as fresh ones are."""
+    """Image value of no light: where the freshest twentieth of the scene's sure craters is shaded as fresh ones are."""
     amounts = [a for a in (_light_on(p, light) for p in parts) if np.isfinite(a)]
     if len(amounts) < LEAST_CRATERS:
         black = min(0.0, low)
         return black, f"too few craters to tell the black level: {black:g} is assumed"
     # No pixel is darker than black; and a haze more than four times the light is no image.
-    amount = float(np.clip(np.quantile(amounts, FRESHEST), median - low, 5 * (median - low) + 1e-6))
+    amount = float(np.clip(np.quantile(amounts, FRESHEST) / _IRREGULAR, median - low, 5 * (median - low) + 1e-6))
     return median - amount, (
-        f"black level {median - amount:.4g}, so that the freshest tenth of {len(amounts)} craters are shaded as fresh "
-        f"ones are ({LAW})"
+        f"black level {median - amount:.4g}, so that the freshest twentieth of {len(amounts)} craters is shaded as "
+        f"fresh ones are ({LAW})"
     )
 
 

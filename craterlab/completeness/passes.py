@@ -59,7 +59,9 @@ class Subject:
 
 def draw(n: int, limits_px: tuple[float, float], erosion: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     """Diameters (log-uniform, scene pixels) and erosions (uniform) of `n` craters, shape (n, 2)."""
-    return np.column_stack([np.exp(rng.uniform(*np.log(limits_px), n)), rng.uniform(*erosion, n)])
+    return np.column_stack(
+        [np.exp(rng.uniform(np.log(limits_px[0]), np.log(limits_px[1]), n)), rng.uniform(*erosion, n)]
+    )
 
 
 def levels_of(diameter_px: np.ndarray, shape: tuple[int, int], level_low_px: float) -> np.ndarray:

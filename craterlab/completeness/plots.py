@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,19 +28,18 @@ def plot(c: Completeness, ax: Axes | None = None) -> Axes:
     import matplotlib.pyplot as plt
 
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+        _, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
     unit = 1.0 if c.unit == "px" else c.scale_m
     edges = c.edges_px * unit
     km = c.unit == "m" and edges[-1] >= 2000
     factor = 1e-3 if km else 1.0
     d = np.geomspace(edges[0], edges[-1], 200)[1:-1]
-    for k, (low, high) in enumerate(zip(EROSION_EDGES, EROSION_EDGES[1:], strict=False)):
+    for k, (low, high) in enumerate(pairwise(EROSION_EDGES)):
         inside = (max(low, c.erosion_range[0]), min(high, c.erosion_range[1]))
         if inside[1] - inside[0] > 0.05:
             label = f"{_NAMES[k]}: {low:.0%}-{high:.0%} of the depth lost"
             ax.plot(d * factor, c.probability(d, sum(inside) / 2), color=_COLOURS[k], lw=1.1, label=label)
-    low, high = c.band(d)
-    ax.fill_between(d * factor, low, high, color="0.2", alpha=0.2, lw=0)
+    ax.fill_between(d * factor, *c.band(d), color="0.2", alpha=0.2, lw=0)
     ax.plot(d * factor, c.probability(d), color="0.1", lw=2, label="all that were injected")
     full = c.n > 0
     p = c.detected[full] / c.n[full]
@@ -57,7 +57,7 @@ def plot(c: Completeness, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"Diameter ({'km' if km else c.unit})")
     ax.set_ylabel("Probability of detection")
     ax.grid(alpha=0.25, lw=0.5)
-    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.14), ncols=2)
     title = f"{c.model}, {len(c.score)} craters injected"
     ax.set_title(title, fontsize=10)
     return ax

@@ -240,7 +240,7 @@ class Completeness:
 
     @property
     def false_rate(self) -> Floats:
-        """Expected false detections per km2 in the scene by bin: what is lacking to 1 in the scores; NaN without scale."""
+        """Expected false detections per km2 in the scene by bin, from what the scores lack to 1; NaN without scale."""
         low, high = self.edges_px[:-1], self.edges_px[1:]
         return np.array([self.false_per_km2(*span) for span in zip(low, high, strict=True)])
 

@@ -76,7 +76,7 @@ class CorrectedAge(Age):
     def __repr__(self) -> str:
         naive = "" if self.naive is None else f", naive={self.naive.text}"
         return (
-            f"CorrectedAge({self.text}, N(1)={self.n1_per_km2:.3e} per km2, n={self.n} of which real {self.n_real:.4g}, "
+            f"CorrectedAge({self.text}, N(1)={self.n1_per_km2:.3e} per km2, n={self.n} real {self.n_real:.4g}, "
             f"found {self.found_share:.0%}, {self.range_km[0]:.4g}-{self.range_km[1]:.4g} km, system={self.system!r}, "
             f"prior={self.prior!r}{naive})"
         )
@@ -249,7 +249,7 @@ def _range(range_km: tuple[float, float] | None, c: Completeness, s: System) -> 
     if not span[0] < span[1]:
         raise CraterlabError(
             f"completeness ({low:.4g}-{high:.4g} km) and the production function {s.production.name!r} "
-            f"({s.production.range_km[0]:.4g}-{s.production.range_km[1]:.4g} km) share no diameters in the range asked for"
+            f"({s.production.range_km[0]:.4g}-{s.production.range_km[1]:.4g} km) share no diameters in that range"
         )
     return span, reason
 
@@ -287,7 +287,7 @@ def _log_likelihood(
 ) -> tuple[Floats, Floats]:
     """ln L of the expected number of real detections, by what is known of the false ones: a grid of M1, and values."""
     if false_rate is not None and purity is not None:
-        raise CraterlabError("give false_rate= or calibrated_purity=, not both: each says how many detections are false")
+        raise CraterlabError("give false_rate= or calibrated_purity=, not both: each tells of the false detections")
     if not (np.isfinite(spread) and spread >= 0):
         raise CraterlabError(f"false_spread is the scatter of a logarithm, 0 or more; got {spread!r}")
     if false_rate is not None:
@@ -306,6 +306,7 @@ def _marked(
     value: Floats, count: Floats, m1: float, m0: float, false_mean: float, spread: float
 ) -> tuple[Floats, Floats]:
     """ln L of the marked process, `count` detections of score `value`, with M0 integrated out."""
+    value, count = value[count > 0], count[count > 0]
     n = count.sum()
     top = n + 12 * np.sqrt(n + 1) + 20
     grid = np.unique(np.concatenate([[0.0], np.geomspace(1e-4, top, 250), np.linspace(0, top, 700)]))
