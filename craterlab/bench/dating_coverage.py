@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ EXPECTED = (5, 20, 100, 500, 2000)
 RANGE_KM = (0.1, 2.0)
 PARTS = ("perfect", "detected", "shifted", "exact")
 GROUPS = (5, 15, 50, 200, 700, 2000)  # edges of the groups by expected number of craters
+AGE_GROUPS = (0.1, 1, 2, 3, 4)  # and by age, Ga
 
 
 @dataclass(frozen=True)
@@ -163,15 +165,16 @@ def exact(prior: str, *, system: str = SYSTEM, expected: tuple[float, ...] = EXP
     return out
 
 
-def _shares(mu: Floats, inside: dict[str, list[bool]]) -> dict[str, Any]:
-    """Coverage over all surfaces and by expected number of craters, with the number of surfaces."""
-    group = np.digitize(mu, GROUPS[1:-1])
+def _shares(mu: Floats, ages_ga: Floats, inside: dict[str, list[bool]]) -> dict[str, Any]:
+    """Coverage by expected number of craters, by age, and over all surfaces, with the number of surfaces."""
     rows: dict[str, Any] = {}
-    for k in range(len(GROUPS) - 1):
-        which = group == k
-        rows[f"{GROUPS[k]}-{GROUPS[k + 1]}"] = {"surfaces": int(which.sum())} | {
-            name: round(float(np.mean(np.array(v)[which])), 4) for name, v in inside.items() if which.any()
-        }
+    for values, edges, unit in ((mu, GROUPS, ""), (ages_ga, AGE_GROUPS, " Ga")):
+        group = np.digitize(values, edges[1:-1])
+        for k, (low, high) in enumerate(pairwise(edges)):
+            which = group == k
+            rows[f"{low:g}-{high:g}{unit}"] = {"surfaces": int(which.sum())} | {
+                name: round(float(np.mean(np.array(v)[which])), 4) for name, v in inside.items() if which.any()
+            }
     rows["all"] = {"surfaces": len(mu)} | {name: round(float(np.mean(v)), 4) for name, v in inside.items()}
     return rows
 
@@ -211,7 +214,7 @@ def coverage(
         `perfect`: `age` on all craters, by prior. `detected`: `naive` (every detection a crater, none missed) and
         `corrected` (prior "n1") with scores calibrated for such surfaces; `shifted`: with scores calibrated on
         catalogues of another purity, which is told (`corrected`) or not (`untold`). Each with rows by expected number
-        of craters and `all`. `exact`: perfect counts at fixed ages (see there). 0.683 is nominal.
+        of craters, by age, and `all`. `exact`: perfect counts at fixed ages (see there). 0.683 is nominal.
     """
     s, how = find_system(system), detector or Detector()
     rng = np.random.default_rng(seed)
@@ -247,7 +250,7 @@ def coverage(
                     c = corrected_age(d * 1000, score=score, calibrated_purity=told, **options)
                     inside[part][name].append(holds(c, t))
             inside[part]["naive"].append(holds(c.naive, t))
-    out |= {part: _shares(mu, rows) for part, rows in inside.items() if part in parts}
+    out |= {part: _shares(mu, ages, rows) for part, rows in inside.items() if part in parts}
     if "exact" in parts:
         out["exact"] = {"ages_ga": list(AGES_GA)} | {p: exact(p, system=system) for p in PRIORS}
     return out

@@ -37,7 +37,7 @@ def plot(c: Completeness, ax: Axes | None = None) -> Axes:
     for k, (low, high) in enumerate(pairwise(EROSION_EDGES)):
         inside = (max(low, c.erosion_range[0]), min(high, c.erosion_range[1]))
         if inside[1] - inside[0] > 0.05:
-            label = f"{_NAMES[k]}: {low:.0%}-{high:.0%} of the depth lost"
+            label = f"{_NAMES[k]}: {inside[0]:.0%}-{inside[1]:.0%} of the depth lost"
             ax.plot(d * factor, c.probability(d, sum(inside) / 2), color=_COLOURS[k], lw=1.1, label=label)
     ax.fill_between(d * factor, *c.band(d), color="0.2", alpha=0.2, lw=0)
     ax.plot(d * factor, c.probability(d), color="0.1", lw=2, label="all that were injected")
