@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize
     from .clipping import clip_craters
+    from .completeness import Completeness, completeness
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -34,6 +35,7 @@ _HOME = {
     "Age": "dating",
     "Audit": "superres.audit",
     "Body": "bodies",
+    "Completeness": "completeness",
     "Instrument": "instruments",
     "SFD": "dating",
     "age": "dating",
@@ -43,6 +45,7 @@ _HOME = {
     "body": "bodies",
     "characterize": "characterize",
     "clip_craters": "clipping",
+    "completeness": "completeness",
     "craters_from_pixels": "grid",
     "detect": "detect",
     "finetune": "train.finetune",
@@ -62,6 +65,7 @@ __all__ = [
     "Age",
     "Audit",
     "Body",
+    "Completeness",
     "CraterlabError",
     "Instrument",
     "__version__",
@@ -72,6 +76,7 @@ __all__ = [
     "body",
     "characterize",
     "clip_craters",
+    "completeness",
     "craters_from_pixels",
     "dating",
     "detect",
