@@ -1,5 +1,6 @@
 """What is measured, and how: the detector on labelled images, with a DEM and adapted; super-resolution."""
 
+from .dating import bench_dating, format_dating
 from .dem import bench_dem, format_dem_table
 from .detect import bench_detect
 from .detect_report import format_report, format_table
@@ -8,10 +9,12 @@ from .superres import bench_superres
 from .superres_report import format_tables
 
 __all__ = [
+    "bench_dating",
     "bench_dem",
     "bench_detect",
     "bench_finetune",
     "bench_superres",
+    "format_dating",
     "format_dem_table",
     "format_finetune",
     "format_report",
