@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize, profiles
     from .characterize.secondaries import secondaries
+    from .clipping import clip_craters
+    from .completeness import Completeness, completeness
     from .dating import SFD, Age, age, sfd, systems
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
@@ -34,6 +36,7 @@ _HOME = {
     "Age": "dating",
     "Audit": "superres.audit",
     "Body": "bodies",
+    "Completeness": "completeness",
     "Instrument": "instruments",
     "SFD": "dating",
     "age": "dating",
@@ -42,6 +45,8 @@ _HOME = {
     "bodies": "bodies",
     "body": "bodies",
     "characterize": "characterize",
+    "clip_craters": "clipping",
+    "completeness": "completeness",
     "craters_from_pixels": "grid",
     "detect": "detect",
     "finetune": "train.finetune",
@@ -63,6 +68,7 @@ __all__ = [
     "Age",
     "Audit",
     "Body",
+    "Completeness",
     "CraterlabError",
     "Instrument",
     "__version__",
@@ -72,6 +78,8 @@ __all__ = [
     "bodies",
     "body",
     "characterize",
+    "clip_craters",
+    "completeness",
     "craters_from_pixels",
     "dating",
     "detect",

@@ -36,6 +36,7 @@ class SceneAccessor:
     detect = _forward("detect", "detect")
     characterize = _forward("characterize", "characterize")
     profiles = _forward("characterize", "profiles")
+    completeness = _forward("completeness", "completeness")
     audit = _forward("superres.audit", "audit")
     area_km2 = _forward("grid", "area_km2")
 
@@ -51,4 +52,5 @@ class TableAccessor:
     sfd = _forward("dating", "sfd")
     age = _forward("dating", "age")
     secondaries = _forward("characterize.secondaries", "secondaries")
+    clip = _forward("clipping", "clip_craters")
     write = _forward("catalog", "write_craters")

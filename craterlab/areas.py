@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import CraterlabError
-from .frames import apply, east_positive, frame_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +24,7 @@ def valid_area_km2(image: xr.DataArray, grid: Grid, within: Any = None) -> float
             "The area is not known: the image has neither a CRS nor a pixel size. "
             "Open it with its scale, e.g. open_scene(path, pixel_size=6.0) for 6 m per pixel."
         )
-    shapes = None if within is None else _polygons_on(grid, within)
+    area = None if within is None else _area_on(grid, within)
     rows, columns = grid.shape
     height = max(1, min(rows, _ROWS, int(2**25 // max(columns, 1))))
     total = 0.0
@@ -34,8 +32,8 @@ def valid_area_km2(image: xr.DataArray, grid: Grid, within: Any = None) -> float
         bottom = min(top + height, rows)
         strip = np.asarray(image.isel(y=slice(top, bottom)).values)
         valid = np.isfinite(strip)
-        if shapes is not None:
-            valid &= _inside(shapes, grid, top, valid.shape)
+        if area is not None:
+            valid &= _inside(area, grid, top, valid.shape)
         if valid.any():
             total += _strip_area(grid, top, valid)
     return total / 1e6
@@ -87,73 +85,53 @@ def interpolation_nodes(n: int, step: float) -> tuple[NDArray[np.float64], Any]:
     return nodes, csr_array((weights, columns, np.arange(0, 2 * n + 1, 2)), shape=(n, count))
 
 
-def _inside(shapes: list[Any], grid: Grid, top: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _inside(area: Any, grid: Grid, top: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixel centres of a strip are in the area: shapes in pixels, or the region itself."""
     from affine import Affine
     from rasterio.features import geometry_mask
 
-    return geometry_mask(shapes, shape, Affine.translation(0, -top), invert=True)
-
-
-def _polygons_on(grid: Grid, within: Any) -> list[Any]:
-    """The polygons of `within` in pixel coordinates of the grid."""
-    import geopandas as gpd
-    import shapely
-
-    frame = within
-    if isinstance(within, (str, Path)):
-        frame = _read_polygons(Path(within))
-    elif not isinstance(within, (gpd.GeoDataFrame, gpd.GeoSeries)):
-        raise CraterlabError(
-            f"within= is a polygon file or a GeoDataFrame, not {type(within).__name__}. "
-            "Wrap a shapely polygon: geopandas.GeoDataFrame(geometry=[polygon], crs=scene.rio.crs)."
-        )
-    shapes = [g for g in frame.geometry if g is not None and not g.is_empty]
-    if not any(g.geom_type in ("Polygon", "MultiPolygon") for g in shapes):
-        raise CraterlabError("within= holds no polygon, so it bounds no area.")
-    if grid.crs is None:
-        if frame.crs is not None:
-            raise CraterlabError("within= has a CRS but the image has none, so the two cannot be laid over each other.")
-        size = grid.pixel_size_m or 1.0
-        return [shapely.transform(g, lambda c: c / size) for g in shapes]
-    if frame.crs is None:
-        raise CraterlabError(
-            "within= has no CRS, so its place on the image is not known. "
-            "Set it: polygons = polygons.set_crs(scene.rio.crs), if that is the CRS it was drawn in."
-        )
-    from affine import Affine
-
-    crs, flip = east_positive(frame.crs, Affine.identity())
-    source = frame_of(crs)
-    if source.body != grid.body:
-        assert grid.body is not None
-        raise CraterlabError(f"within= is on {source.body.name}, the image on {grid.body.name}.")
-
-    def to_pixels(c: NDArray[np.float64]) -> NDArray[np.float64]:
-        lon, lat = source.lonlat(*apply(flip, c[:, 0], c[:, 1]))
-        return np.stack(grid.pixels(lon, lat), -1)
-
-    return [_carried(g, to_pixels) for g in shapes]
-
-
-def _carried(polygon: Any, to_pixels: Any) -> Any:
-    """A polygon with its sides divided, so that they stay on their ground in another projection."""
-    import shapely
-
-    extent = max(polygon.bounds[2] - polygon.bounds[0], polygon.bounds[3] - polygon.bounds[1])
-    out = shapely.transform(shapely.segmentize(polygon, extent / 200), to_pixels)
-    if not np.isfinite(shapely.get_coordinates(out)).all():
-        raise CraterlabError(
-            "within= reaches where the projection of the image has no place. Clip it to the image first."
-        )
+    if isinstance(area, list):
+        return geometry_mask(area, shape, Affine.translation(0, -top), invert=True)
+    rows, columns = shape
+    out = np.zeros(shape, bool)
+    for row in range(rows):
+        points = grid.direction(np.arange(columns) + 0.5, np.full(columns, top + row + 0.5))
+        known = np.isfinite(points).all(-1)
+        out[row, known] = area.contains(points[known])
     return out
 
 
-def _read_polygons(path: Path) -> Any:
-    import geopandas as gpd
+def _area_on(grid: Grid, within: Any) -> Any:
+    """`within` as shapes in pixels of the grid; as a region where shapes would be torn: at a pole of a lon/lat map."""
+    import shapely
 
-    if not path.exists():
-        raise CraterlabError(f"No polygon file {str(path)!r}.")
-    try:
-        return gpd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else gpd.read_file(path)
-    except Exception as err:  # pyogrio and pyarrow raise many kinds
-        raise CraterlabError(f"{str(path)!r} could not be read as polygons ({type(err).__name__}: {err}).") from None
+    from .polygons import read_polygons, region_of
+    from .region import lonlat_of
+
+    if grid.frame is None:
+        series = read_polygons(within)
+        if series.crs is not None:
+            raise CraterlabError("within= has a CRS but the image has none, so the two cannot be laid over each other.")
+        size = grid.pixel_size_m or 1.0
+        return [shapely.transform(g, lambda c: c / size) for g in series]
+    region = region_of(within, body=grid.body, what="the image")
+    turn = grid.turn_px
+    if np.isfinite(turn).all() and region.contains(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])).any():
+        return region
+
+    def on_grid(ring: NDArray[np.float64], piece: Any) -> NDArray[np.float64]:
+        xy = np.stack(grid.pixels(*lonlat_of(piece.plane.points(ring))), -1)
+        if not np.isfinite(xy).all():
+            raise CraterlabError(
+                "within= reaches where the projection of the image has no place. Clip it to the image first."
+            )
+        return xy if np.isnan(turn).any() else xy - np.round((xy - xy[0]) @ turn / (turn @ turn))[:, None] * turn
+
+    shapes = []
+    for piece in region.pieces:
+        for part in shapely.get_parts(piece.polygon):
+            # All corners in one go, so that holes stay with their outline across the edge of the map.
+            shapes.append(shapely.transform(part, lambda c, piece=piece: on_grid(c, piece)))
+    if np.isnan(turn).any():
+        return shapes
+    return [shapely.transform(s, lambda c, k=k: c + k * turn) for s in shapes for k in (-1, 0, 1)]

@@ -187,6 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1, help="of simulated scenes and intervals (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
 
+    p = add("dating", commands.bench_dating, "Ages beside craterstats', coverage of their errors, randomness.", benches)
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds chronology")
+    p.add_argument("--parts", metavar="A,B", help="of reference, coverage, spatial, speed; default all")
+    p.add_argument("--surfaces", type=int, default=500, metavar="N", help="simulated (default 500)")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
+
     p = add("train", None, "Train a network.")
     trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
     p = add("prior", commands.train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)

@@ -270,6 +270,23 @@ def bench_characterize(args: argparse.Namespace) -> None:
     print(format_characterize(result))
 
 
+def bench_dating(args: argparse.Namespace) -> None:
+    from .bench import bench_dating, format_dating
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_dating(
+        args.data,
+        parts=_names(args.parts),
+        surfaces=args.surfaces,
+        seed=args.seed,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_dating(result))
+
+
 def train_prior(args: argparse.Namespace) -> None:
     from .train.prior import train_prior
 

@@ -91,12 +91,17 @@ class Grid:
             return np.full(lon.shape, np.nan), np.full(lon.shape, np.nan)
         x, y = apply(~self.transform, *frame.xy((lon + 180) % 360 - 180, lat))
         if np.isfinite(frame.period):
-            t = ~self.transform
-            dx, dy = t.a * frame.period, t.d * frame.period
+            dx, dy = self.turn_px
             rows, columns = self.shape
             k = np.round(((columns / 2 - x) * dx + (rows / 2 - y) * dy) / (dx * dx + dy * dy))
             x, y = x + k * dx, y + k * dy
         return x, y
+
+    @property
+    def turn_px(self) -> NDArray[np.float64]:
+        """Step (2,) in pixels after which the map repeats itself; NaN where it does not."""
+        t, frame = ~self.transform, self.frame
+        return np.array([t.a, t.d]) * (np.nan if frame is None else frame.period)
 
     def jacobian(self, x_px: ArrayLike, y_px: ArrayLike) -> NDArray[np.float64]:
         """Metres eastward and northward on the body per pixel to the right and down.
@@ -361,8 +366,8 @@ def area_km2(scene: xr.Dataset | xr.DataArray | NDArray[Any], within: Any = None
     scene : Dataset, DataArray or 2-D array
         Read in strips; a lazy image is never loaded whole.
     within : path, GeoDataFrame or GeoSeries, optional
-        Only pixels whose centre is inside these polygons. They need a CRS of the same body; on an image without a
-        CRS they are in pixels (y down) times the pixel size.
+        Only pixels whose centre is inside these polygons (or the unit boundary of a .scc count). They need a CRS of
+        the same body; on an image without a CRS they are in pixels (y down) times the pixel size.
 
     Returns
     -------

@@ -186,29 +186,40 @@ def sfd(
     area_km2: float | None = None,
     kind: str = "cumulative",
     binning: str = "pseudo-log",
+    backend: str | None = None,
     **options: Any,
-) -> Axes:
-    """Draw the size-frequency distribution of craters.
+) -> Any:
+    """Draw the size-frequency distribution of craters, for the screen or for print.
 
     Parameters
     ----------
     craters_or_diameters_m, area_km2, kind, binning
-        As for `craterlab.sfd`; a ready `SFD` is drawn as it is.
+        As for `craterlab.sfd`; a ready `SFD`, or a mapping of names to several, is drawn as it is.
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
+    backend : {"holoviews", "matplotlib"}, optional
+        Default: HoloViews where it is installed and no axes are given, else matplotlib.
     **options
-        As for `craterlab.dating.plot_sfd`: isochrones, age, system ...
+        As for `craterlab.dating.plot_sfd`: isochrons, age, system ... (for the screen those of `screen_sfd`).
 
     Returns
     -------
-    Axes
+    holoviews.Overlay or matplotlib Axes
+
+    Raises
+    ------
+    CraterlabError
+        An unknown backend, or HoloViews asked for and not installed.
     """
     from . import dating
+    from .dating.plot_screen import draw_sfd
 
-    what = craters_or_diameters_m
-    if not isinstance(what, dating.SFD):
+    what, attrs = craters_or_diameters_m, getattr(craters_or_diameters_m, "attrs", {})
+    if not isinstance(what, dating.SFD | dict):
+        # What the table says of its origin goes into the recipe of the figure.
+        options = {"source": {k: v for k, v in attrs.items() if k != "boundary"} or None, **options}
         what = dating.sfd(what, area_km2=area_km2, kind=kind, binning=binning)
-    return dating.plot_sfd(what, ax, **options)
+    return draw_sfd(what, ax, backend=backend, **options)
 
 
 def _axes(ax: Axes | None, aspect: float) -> Axes:

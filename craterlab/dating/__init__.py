@@ -17,11 +17,16 @@ from .functions import (
     systems,
 )
 from .live import LiveCount
+from .nonsparse import nonsparse_age, nonsparse_areas
 from .own_functions import read_functions
+from .plot_panels import plot_age, plot_chronology, plot_randomness
+from .plot_recipes import replot, save_figure
 from .plots import plot_sfd
 from .poisson import age_quantiles
+from .randomness import Randomness, randomness
 from .ranges import SuggestedRange, default_range_km, snap_range, suggest_range
 from .result import Age
+from .saturation import saturation
 from .sequence import order_probabilities, sequence_probabilities
 from .synthetic import synthetic_surface
 
@@ -33,6 +38,7 @@ __all__ = [
     "Equilibrium",
     "LiveCount",
     "Production",
+    "Randomness",
     "SuggestedRange",
     "System",
     "age",
@@ -42,10 +48,19 @@ __all__ = [
     "default_system",
     "epochs",
     "equilibrium",
+    "nonsparse_age",
+    "nonsparse_areas",
     "order_probabilities",
+    "plot_age",
+    "plot_chronology",
+    "plot_randomness",
     "plot_sfd",
     "production",
+    "randomness",
     "read_functions",
+    "replot",
+    "saturation",
+    "save_figure",
     "sequence_probabilities",
     "sfd",
     "snap_range",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .ranges import choose_range
 from .result import Age
 from .selection import PARTIAL, Selected, resolve_area, resolve_perimeter, select
 
+if TYPE_CHECKING:
+    from craterlab.completeness import Completeness
+
 _FEW = 100
 METHODS = ("poisson", "b-poisson", "c-fit", "d-fit")
 
@@ -33,7 +36,7 @@ def age(
     range_km: tuple[float, float] | None = None,
     method: str = "poisson",
     prior: str = "n1",
-    completeness: None = None,
+    completeness: Completeness | None = None,
     binning: str | None = None,
     perimeter_km: float | None = None,
     resurfacing: bool = False,
@@ -61,8 +64,10 @@ def age(
     prior : {"n1", "time", "jeffreys"}
         Poisson only. What is taken to be equally likely beforehand: densities N(1) (craterstats since 3.6.4), ages
         (craterstats before), or by Jeffreys' rule for the density. It matters below some 10 craters.
-    completeness : None
-        Every crater in the range is taken to be found.
+    completeness : Completeness, optional
+        Of the scene that the craters were found in (`craterlab.completeness`): the age is then corrected for craters
+        missed and invented and for errors of diameters, see `corrected_age`; Poisson only. Without it every crater in
+        the range is taken to be found, and every one counted to be real.
     binning : str, optional
         Bins, see `sfd`, of a fit (default "pseudo-log"), and to whose edges the range is widened, as craterstats does.
         Default for Poisson: "none", the range as given.
@@ -113,10 +118,13 @@ system='Moon, Neukum (1983)', method='poisson', prior='n1')
     fitted = method in ("c-fit", "d-fit")
     _check(method, prior, binning, resurfacing, fit_error, partial)
     if completeness is not None:
-        raise CraterlabError(
-            "ages are not corrected for completeness; pass completeness=None and a range_km in which the count is "
-            "complete"
-        )
+        from .corrected import corrected_age
+
+        _plain(perimeter_km, resurfacing, secondaries, ghosts, partial)
+        return corrected_age(
+            craters_or_diameters_m, area_km2=area_km2, system=find_system(system), range_km=range_km,
+            completeness=completeness, prior=prior, method=method, binning=binning or "none",
+        )  # fmt: skip
     s = find_system(system)
     area = resolve_area(craters_or_diameters_m, area_km2)
     perimeter = resolve_perimeter(craters_or_diameters_m, perimeter_km) if method == "b-poisson" else None
@@ -242,6 +250,15 @@ def _check(
         raise CraterlabError(f"resurfacing=True goes with method='c-fit', not {method!r}")
     if method == "d-fit" and binning == "none":
         raise CraterlabError("method='d-fit' needs bins; take binning='pseudo-log', or method='c-fit' with 'none'")
+
+
+def _plain(perimeter_km: float | None, resurfacing: bool, secondaries: str, ghosts: str, partial: str | None) -> None:
+    """A corrected age knows none of these."""
+    if perimeter_km is not None or resurfacing or (secondaries, ghosts) != ("keep", "keep") or partial:
+        raise CraterlabError(
+            "with completeness= the age takes no perimeter_km, resurfacing, secondaries, ghosts or partial; drop those "
+            "craters from the table yourself: craters[~craters.secondary.fillna(False)]"
+        )
 
 
 def _bodies(craters: Any, s: System) -> list[str]:

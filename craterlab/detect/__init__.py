@@ -145,11 +145,13 @@ def raw_circles(
     tile: int = 2048,
     halo: int = 0,
     progress: bool = False,
+    brightness: tuple[float, float] | None = None,
 ) -> dict[str, np.ndarray]:
     """Every circle of every level above the network's floor, before calibration and merging.
 
     `dem` is in metres, for a network that looks at it. One scale (that of the grid's middle, or of each block of a
-    stretched grid) makes its heights pixels.
+    stretched grid) makes its heights pixels. `brightness` is the median and scale of the scene that `image` is a part
+    of; by default its own.
 
     Returns
     -------
@@ -180,12 +182,12 @@ def raw_circles(
     read = framed(reader_of(image), shape)
     # The largest crater asked for is half the image; on the coarsest level it is no larger than a level answers for.
     levels = 1 + max(0, int(np.ceil(np.log2(max(shape) / 2 / level_high))))
-    median, scale = robust_range(_sample(read, shape))
+    median, scale = brightness or robust_range(sample_of(read, shape))
     read_dem, datum = None, 0.0
     if dem is not None:
         check_scale(grid)
         read_dem = reader_of(dem)
-        datum, _ = robust_range(_sample(read_dem, shape))
+        datum, _ = robust_range(sample_of(read_dem, shape))
 
     def relief(source: Reader, x: float, y: float, zoom: float) -> Reader:
         return heights(source, float(grid.metres_per_pixel(x * zoom, y * zoom)) * zoom, datum)
@@ -266,7 +268,7 @@ def unique(raw: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
     return keep_best(points, diameter, raw["score"])
 
 
-def _sample(read: Reader, shape: tuple[int, int], windows: int = 12, side: int = 96) -> np.ndarray:
+def sample_of(read: Reader, shape: tuple[int, int], windows: int = 12, side: int = 96) -> np.ndarray:
     """Pixels that stand for the whole image: all of a small one, a lattice of windows of a large one."""
     rows, cols = shape
     if rows * cols <= 2_000_000:

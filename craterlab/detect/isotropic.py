@@ -29,6 +29,18 @@ def _root(g: np.ndarray) -> np.ndarray:
     return (vectors * [stretch**-0.5, stretch**0.5]) @ vectors.T
 
 
+def round_matrix(g: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Matrices (n, 2, 2) from pixels to round pixels of the same area, for ground metrics (n, 2, 2).
+
+    The identity where circles on the ground are circles on the grid to within `tolerance`, and off the map.
+    """
+    out = np.broadcast_to(np.eye(2), g.shape).copy()
+    for i, metric in enumerate(g):
+        if np.isfinite(metric).all() and np.linalg.det(metric) > 0 and _anisotropy(metric[None]) > tolerance:
+            out[i] = _root(metric)
+    return out
+
+
 def _samples(window: Window, metric: Metric) -> np.ndarray:
     r0, r1, c0, c1 = window
     y, x = np.meshgrid(np.linspace(r0, r1, 5), np.linspace(c0, c1, 5), indexing="ij")

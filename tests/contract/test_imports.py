@@ -26,6 +26,7 @@ SIGNATURES = {
     "profiles": "scene craters dem * radii",
     "secondaries": "craters * body seed trials chip_probability chip_prior",
     "area_km2": "scene within",
+    "completeness": "scene * model n seed threshold min_diameter_px device progress",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",
     "read_craters": "path",
@@ -38,6 +39,7 @@ DEFAULTS = {
     "superres": {"factor": 2, "uncertainty": False, "seed": 0},
     "detect": {"model": "craternet", "threshold": None, "min_diameter_px": 6, "backend": "torch"},
     "finetune": {"within": None, "minutes": 5.0, "seed": 0, "out": None},
+    "completeness": {"model": "craternet", "n": 2000, "seed": 0, "threshold": None, "min_diameter_px": 6},
     "sfd": {"kind": "cumulative", "binning": "pseudo-log"},
     "age": {"range_km": None, "method": "poisson", "prior": "n1", "completeness": None},
     "match.scores": {"iou": 0.5, "min_diameter_px": 10},
@@ -67,9 +69,9 @@ def test_accessors_are_registered_on_import():
         "import craterlab, numpy as np, pandas as pd, xarray as xr\n"
         "image = xr.DataArray(np.zeros((4, 4), 'f4'), dims=('y', 'x'))\n"
         "for scene in (image, image.to_dataset(name='image')):\n"
-        "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'area_km2'):\n"
+        "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'completeness', 'area_km2'):\n"
         "        assert callable(getattr(scene.crater, verb)), verb\n"
-        "for verb in ('sfd', 'age', 'secondaries', 'write'):\n"
+        "for verb in ('sfd', 'age', 'secondaries', 'clip', 'write'):\n"
         "    assert callable(getattr(pd.DataFrame().crater, verb)), verb"
     )
 
@@ -142,10 +144,10 @@ def test_detect_stays_a_function():
     """Packages of the same name as a verb must not take its place, in whatever order they are imported."""
     run(
         "import craterlab, inspect\n"
-        "import craterlab.detect.merge, craterlab.superres, craterlab.characterize\n"
+        "import craterlab.detect.merge, craterlab.superres, craterlab.characterize, craterlab.completeness.curve\n"
         "from craterlab import detect\n"
         "from craterlab.detect import levels\n"
-        "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, detect):\n"
+        "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, craterlab.completeness, detect):\n"
         "    assert inspect.isfunction(verb), verb"
     )
 

@@ -280,7 +280,7 @@ def test_result_is_plain_and_repeatable():
         ({"area_km2": 0}, "positive"),
         ({"area_km2": "wide"}, "positive"),
         ({"prior": "flat"}, "'jeffreys'"),
-        ({"completeness": 0.9}, "completeness=None"),
+        ({"completeness": 0.9}, "craterlab.completeness"),
         ({"area_km2": -1}, "positive"),
         ({"area_km2": None}, "pass area_km2="),
         ({"range_km": (2, 1)}, "small to large"),

@@ -199,7 +199,7 @@ def test_an_image_of_nan_alone_can_be_looked_at():
 
 
 def test_sfd_forwards_to_dating():
-    ax = cl.plot.sfd([1200.0, 1500.0, 3000.0], area_km2=100.0)
+    ax = cl.plot.sfd([1200.0, 1500.0, 3000.0], area_km2=100.0, backend="matplotlib")
     assert ax.get_xscale() == "log"
-    ax = cl.plot.sfd(cl.sfd([1200.0, 1500.0, 3000.0], area_km2=100.0, kind="R"))
+    ax = cl.plot.sfd(cl.sfd([1200.0, 1500.0, 3000.0], area_km2=100.0, kind="R"), backend="matplotlib")
     assert "R" in ax.get_ylabel()
