@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from craterlab.simulate.profiles import fresh_profile
 
 import craterlab as cl
 from craterlab.completeness import curve as curves
@@ -16,7 +17,6 @@ from craterlab.completeness.result import wilson
 from craterlab.grid import grid_of
 from craterlab.match import match
 from craterlab.simulate import Law, scenes
-from craterlab.simulate.profiles import fresh_profile
 
 torch.set_num_threads(1)
 
