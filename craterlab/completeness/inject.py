@@ -13,9 +13,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from ..crater_profiles import DIFFUSION, RHO_MAX, TRANSITION_M, degraded_depth, diffusion_row, kind_of, profile_table
 from ..simulate.photometry import lit_fraction, reflectance
-from ..simulate.population import TRANSITION_M
-from ..simulate.profiles import DIFFUSION, RHO_MAX, degraded_depth, diffusion_row, kind_of, profile_table
 from ..simulate.sensor import gaussian_blur
 
 REACH = 2.6  # radii; beyond, ejecta change no brightness
@@ -65,11 +64,11 @@ def profile(rho: np.ndarray, erosion: float, kind: int) -> np.ndarray:
     ----------
     rho : array
     erosion : float
-        0 fresh .. 1 gone, by diffusion (``simulate.profiles``).
+        0 fresh .. 1 gone, by diffusion (``crater_profiles``).
     kind : int
         Row of the profile table: 0 simple, then ever shallower complex craters.
     """
-    table = profile_table().numpy()[kind]
+    table = profile_table()[kind]
     row = float(diffusion_row(np.array(np.interp(erosion, *_diffusion_by_erosion(kind)))))
     low = min(int(row), len(table) - 2)
     section = table[low] * (1 - (row - low)) + table[low + 1] * (row - low)

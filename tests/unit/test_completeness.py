@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from craterlab.simulate.profiles import fresh_profile
 
 import craterlab as cl
 from craterlab.completeness import curve as curves
@@ -14,6 +13,7 @@ from craterlab.completeness.inject import Light, noise_of, profile, put
 from craterlab.completeness.light import azimuth_from_craters, image_azimuth
 from craterlab.completeness.passes import levels_of
 from craterlab.completeness.result import wilson
+from craterlab.crater_profiles import fresh_profile
 from craterlab.grid import grid_of
 from craterlab.match import match
 from craterlab.simulate import Law, scenes
