@@ -53,6 +53,7 @@ def test_the_wheel_holds_what_is_read_at_run_time(wheel):
     assert "craterlab/py.typed" in names
     assert "craterlab/instruments.toml" in names
     assert "craterlab/dating/functions.toml" in names
+    assert "craterlab/characterize/secondaries.toml" in names
     weights = [n for n in names if n.startswith("craterlab/weights/") and n.endswith(".safetensors")]
     assert "craterlab/weights/craternet.safetensors" in weights
     for name in weights:

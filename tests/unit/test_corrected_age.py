@@ -9,7 +9,7 @@ import pytest
 import craterlab as cl
 from craterlab.bench import dating_coverage as bench
 from craterlab.dating import age_quantiles, system
-from craterlab.dating.ages import PRIORS
+from craterlab.dating.poisson import PRIORS
 from craterlab.dating.corrected import _exposures, corrected_age
 
 SYSTEM = "Moon, Neukum (1983)"
