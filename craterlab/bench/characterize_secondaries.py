@@ -18,6 +18,7 @@ from ..characterize.secondaries import secondaries
 from ..characterize.voronoi import sphere_points
 from ..errors import CraterlabError
 from ..train.secondaries import random_catalogue
+from . import ranking
 
 BLOCK_DEG = 15.0
 PRIMARY = ("valid", "layered", "ghost")  # invalid and uncertain are left out
@@ -110,8 +111,8 @@ def secondaries_simulated(seed: int = 0, *, fields: int = 40, progress: bool = T
         probability.append(p)
         truth.append(y)
         if y.any():
-            by_field.append(auc_of(p, y))
-            nearest.append(auc_of(_single_numbers(table, radius)["nearest"].to_numpy(), y))
+            by_field.append(ranking.auc(p, y))
+            nearest.append(ranking.auc(_single_numbers(table, radius)["nearest"].to_numpy(), y))
             crowded.append(found.cluster_p.to_numpy()[y] < 0.05)
         else:
             empty.append(p >= 0.5)
@@ -119,7 +120,7 @@ def secondaries_simulated(seed: int = 0, *, fields: int = 40, progress: bool = T
     return {
         "fields": fields,
         "n": len(p),
-        "auc": auc_of(p, y),
+        "auc": ranking.auc(p, y),
         "auc_field_median": float(np.median(by_field)),
         "auc_nearest_field_median": float(np.median(nearest)),
         **scores(p, y),
@@ -130,22 +131,6 @@ def secondaries_simulated(seed: int = 0, *, fields: int = 40, progress: bool = T
 
 def _named(radius: float) -> str:
     return next(name for name in ("Mars", "Moon", "Mercury") if body(name).radius_m == radius)
-
-
-def auc_of(score: np.ndarray, truth: np.ndarray) -> float:
-    """Area under the ROC curve, ties counting half; NaN with one class alone.
-
-    Parameters
-    ----------
-    score : ndarray, (n,)
-    truth : ndarray of bool, (n,)
-    """
-    from scipy.stats import rankdata
-
-    positive, negative = int(truth.sum()), int((~truth).sum())
-    if not positive or not negative:
-        return float("nan")
-    return float((rankdata(score)[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def scores(probability: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -203,7 +188,7 @@ def _auc_by_block(
     weight = np.stack([np.bincount(d, minlength=blocks) for d in draws]).astype(float)
     spread = _histogram_auc(weight @ positive, weight @ negative)
     both = np.minimum(positive.sum(1), negative.sum(1)) >= 10
-    return auc_of(score, truth), spread, _histogram_auc(positive[both], negative[both])
+    return ranking.auc(score, truth), spread, _histogram_auc(positive[both], negative[both])
 
 
 def _histogram_auc(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from craterlab.bench.characterize_secondaries import PRIMARY, auc_of
+from craterlab.bench.characterize_secondaries import PRIMARY
+from craterlab.bench.ranking import auc
 from craterlab.characterize.secondaries import secondaries
 
 
@@ -17,7 +18,7 @@ def test_secondaries_of_northern_mars_are_told_from_primaries(data):
     found = secondaries(table.drop(columns="class"), body="Mars", progress=False)
     kind = table["class"].astype(str)
     used = kind.isin([*PRIMARY, "secondary"]) & found.secondary_probability.notna()
-    assert auc_of(found.secondary_probability[used].to_numpy(), (kind[used] == "secondary").to_numpy()) > 0.75
+    assert auc(found.secondary_probability[used].to_numpy(), (kind[used] == "secondary").to_numpy()) > 0.75
     flagged = found.secondary.fillna(False).astype(bool)
     assert (kind[used & flagged] == "secondary").mean() > 2 * (kind[used] == "secondary").mean()
     assert found.cluster_id.nunique() > 10

@@ -9,8 +9,8 @@ import pytest
 import craterlab as cl
 from craterlab.bench import dating_coverage as bench
 from craterlab.dating import age_quantiles, system
-from craterlab.dating.poisson import PRIORS
 from craterlab.dating.corrected import _exposures, corrected_age
+from craterlab.dating.poisson import PRIORS
 
 SYSTEM = "Moon, Neukum (1983)"
 RANGE = (0.1, 2.0)
