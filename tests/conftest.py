@@ -24,3 +24,14 @@ def data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path}; set CRATERLAB_DATA to their folder")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _own_functions_are_forgotten():
+    """Functions of a user's own are known for the session; a test must not hand its own to the next."""
+    yield
+    functions = sys.modules.get("craterlab.dating.functions")
+    if functions is not None and any(functions._OWN.values()):
+        for entries in functions._OWN.values():
+            entries.clear()
+        functions.register({})

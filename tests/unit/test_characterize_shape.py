@@ -68,7 +68,8 @@ def circle(d=D, **columns):
 
 
 def measured(z=None, image=None, d=D, dem_resolution_m=None, **attrs):
-    return cl.characterize(scene(z, image, **attrs), circle(d), dem_resolution_m=dem_resolution_m).iloc[0]
+    options = {"dem_resolution_m": dem_resolution_m, "kinds": False}
+    return cl.characterize(scene(z, image, **attrs), circle(d), **options).iloc[0]
 
 
 @pytest.mark.parametrize("kt", KT)
@@ -201,8 +202,8 @@ def test_more_craters_than_a_group_come_out_one_by_one():
     z = heights(0.01)
     rng = np.random.default_rng(2)
     many = pd.DataFrame({"x_px": rng.uniform(20, 120, 300), "y_px": rng.uniform(20, 120, 300), "diameter_px": 20.0})
-    whole = cl.characterize(scene(z), many)
-    some = cl.characterize(scene(z), many.iloc[[3, 150, 299]])
+    whole = cl.characterize(scene(z), many, kinds=False)
+    some = cl.characterize(scene(z), many.iloc[[3, 150, 299]], kinds=False)
     pd.testing.assert_frame_equal(
         pd.DataFrame(whole.iloc[[3, 150, 299]].drop(columns=["geometry", "crater_id"])),
         pd.DataFrame(some.drop(columns=["geometry", "crater_id"])),

@@ -57,20 +57,14 @@ start_ga = [0.0, 3.0]
 
 @pytest.fixture
 def own(tmp_path):
-    """Write a file of functions; what it registers is forgotten afterwards."""
-    from craterlab.dating import functions
-
-    before = {kind: dict(entries) for kind, entries in functions._OWN.items()}
+    """Write a file of functions."""
 
     def write(text=OWN):
         file = tmp_path / "mine.toml"
         file.write_text(text)
         return file
 
-    yield write
-    for kind, entries in before.items():
-        functions._OWN[kind] = entries
-    functions.register({})
+    return write
 
 
 @pytest.mark.parametrize("name", ALL)
