@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .grid import area_km2, craters_from_pixels
     from .instruments import Instrument, instruments
     from .scene import open_scene
+    from .segment import segment, segment_polygons
     from .superres import superres
     from .superres.audit import Audit, audit
     from .train.finetune import finetune
@@ -48,6 +49,8 @@ _HOME = {
     "open_scene": "scene",
     "read_counts": "catalog",
     "read_craters": "catalog",
+    "segment": "segment",
+    "segment_polygons": "segment",
     "sfd": "dating",
     "superres": "superres",
     "systems": "dating",
@@ -79,6 +82,8 @@ __all__ = [
     "plot",
     "read_counts",
     "read_craters",
+    "segment",
+    "segment_polygons",
     "sfd",
     "simulate",
     "superres",

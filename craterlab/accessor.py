@@ -35,6 +35,7 @@ class SceneAccessor:
     superres = _forward("superres", "superres")
     detect = _forward("detect", "detect")
     characterize = _forward("characterize", "characterize")
+    segment = _forward("segment", "segment")
     audit = _forward("superres.audit", "audit")
     area_km2 = _forward("grid", "area_km2")
 

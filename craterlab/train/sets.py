@@ -32,6 +32,9 @@ SETS = {
         "MIT; NASA data",
         True,
     ),
+    "mmls": SetInfo(
+        "Multimodal Martian Landslides Dataset (Paheding et al. 2024, WACV), patches of Valles Marineris", "MIT", True
+    ),
     "hrsc": SetInfo("HRSC h0905_0000 tiles labelled by Bandeira, Urbach and Stepinski", "none stated", False),
     "lro_equator": SetInfo("LROC NAC frames labelled at UNR", "none stated", False),
     "sydney": SetInfo("LROC WAC tiles of sydney-machine-learning/crater-identification", "none stated", False),

@@ -23,6 +23,8 @@ SIGNATURES = {
     "detect": "scene * model threshold min_diameter_px backend device",
     "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
+    "segment": "scene * kind device",
+    "segment_polygons": "result",
     "area_km2": "scene within",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",
@@ -35,6 +37,7 @@ SIGNATURES = {
 DEFAULTS = {
     "superres": {"factor": 2, "uncertainty": False, "seed": 0},
     "detect": {"model": "craternet", "threshold": None, "min_diameter_px": 6, "backend": "torch"},
+    "segment": {"kind": "landslide"},
     "finetune": {"within": None, "minutes": 5.0, "seed": 0, "out": None},
     "sfd": {"kind": "cumulative", "binning": "pseudo-log"},
     "age": {"range_km": None, "method": "poisson", "prior": "n1", "completeness": None},
@@ -65,7 +68,7 @@ def test_accessors_are_registered_on_import():
         "import craterlab, numpy as np, pandas as pd, xarray as xr\n"
         "image = xr.DataArray(np.zeros((4, 4), 'f4'), dims=('y', 'x'))\n"
         "for scene in (image, image.to_dataset(name='image')):\n"
-        "    for verb in ('superres', 'detect', 'characterize', 'area_km2'):\n"
+        "    for verb in ('superres', 'detect', 'characterize', 'segment', 'area_km2'):\n"
         "        assert callable(getattr(scene.crater, verb)), verb\n"
         "for verb in ('sfd', 'age', 'write'):\n"
         "    assert callable(getattr(pd.DataFrame().crater, verb)), verb"
@@ -140,10 +143,10 @@ def test_detect_stays_a_function():
     """Packages of the same name as a verb must not take its place, in whatever order they are imported."""
     run(
         "import craterlab, inspect\n"
-        "import craterlab.detect.merge, craterlab.superres, craterlab.characterize\n"
+        "import craterlab.detect.merge, craterlab.superres, craterlab.characterize, craterlab.segment\n"
         "from craterlab import detect\n"
         "from craterlab.detect import levels\n"
-        "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, detect):\n"
+        "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, craterlab.segment, detect):\n"
         "    assert inspect.isfunction(verb), verb"
     )
 
