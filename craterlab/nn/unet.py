@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .blocks import conv_bn
-from .marslsnet import LAYERS
+from .marslsnet import LAYERS, parameter_count
 
 _LEVELS = 4
 
@@ -49,6 +49,5 @@ def _pair(cin: int, cout: int) -> nn.Sequential:
 
 def width_of(parameters: int) -> int:
     """The width whose U-Net comes nearest to a number of parameters."""
-    from .marslsnet import parameter_count
-
-    return min(range(4, 65), key=lambda w: abs(parameter_count(UNet(w)) - parameters))
+    with torch.device("meta"):
+        return min(range(4, 65), key=lambda w: abs(parameter_count(UNet(w)) - parameters))

@@ -62,8 +62,8 @@ def segment(
     Notes
     -----
     Made for about 230 m per pixel, the sampling of the training set (MMLS, Paheding et al. 2024); resample others. The
-    layers of that set are 0..1. What this means for heights was found by laying its patches on MOLA: 0 is -5550 m
-    and 1 is 6750 m; slopes are in units of 62 degrees. So heights and slopes are taken as they are. The units of the
+    layers of that set are 0..1. What this means for heights was found by laying its patches on MOLA: 0 is -5720 m
+    and 1 is 6930 m; slopes are in units of 64 degrees. So heights and slopes are taken as they are. The units of the
     other layers are not known: each is brought to the middle and the spread of the training set by its own median and
     16-84 % range over the whole scene, and gain and offset do not matter.
 

@@ -52,7 +52,7 @@ def blended(read: Reader, shape: tuple[int, int], block: Window, predict: Predic
     rows = [s for s in starts(shape[0]) if s < r1 and s + PATCH > r0]
     cols = [s for s in starts(shape[1]) if s < c1 and s + PATCH > c0]
     work = [(r, c) for r in rows for c in cols]
-    hat = _hat()
+    share = _share()
     with progress_bar(total=len(work), show=show, desc="segment", unit="window") as bar:
         for i in range(0, len(work), _AT_ONCE):
             some = work[i : i + _AT_ONCE]
@@ -61,15 +61,15 @@ def blended(read: Reader, shape: tuple[int, int], block: Window, predict: Predic
                 top, bottom, left, right = max(r, r0), min(r + PATCH, r1), max(c, c0), min(c + PATCH, c1)
                 part = np.s_[top - r : bottom - r, left - c : right - c]
                 to = np.s_[top - r0 : bottom - r0, left - c0 : right - c0]
-                total[to] += hat[part] * p[part]  # all windows agree on where a band is missing
-                weight[to] += hat[part]
+                total[to] += share[part] * p[part]  # all windows agree on where a band is missing
+                weight[to] += share[part]
             bar.update(len(some))
     return total / weight
 
 
-def _hat() -> np.ndarray:
-    along = np.arange(PATCH) + 0.5
-    side = np.minimum(along, PATCH - along) / STRIDE
+def _share() -> np.ndarray:
+    """Weights of a window, sin^4 along each side: near its edges a network sees little ground, and says little."""
+    side = np.sin(np.pi * (np.arange(PATCH) + 0.5) / PATCH) ** 4
     return np.outer(side, side).astype(np.float32)
 
 

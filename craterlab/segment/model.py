@@ -119,7 +119,7 @@ class Predictor:
 
 
 def probabilities(segmenter: Segmenter, layers: np.ndarray, precision: torch.dtype) -> np.ndarray:
-    """Calibrated probabilities (n, rows, columns) of layers (n, 7, rows, columns) in their spreads, NaN where one is."""
+    """Probabilities (n, rows, columns) of layers (n, 7, rows, columns) in their spreads; NaN where a layer is."""
     device = next(segmenter.net.parameters()).device
     x = torch.from_numpy(np.nan_to_num(layers, nan=0.0)).to(device).contiguous(memory_format=torch.channels_last)
     cast = torch.autocast(device.type, precision) if precision != torch.float32 else contextlib.nullcontext()

@@ -34,7 +34,11 @@ class Patches:
 
     def take(self, which: np.ndarray) -> Patches:
         """Some of the patches, by index or by a mask."""
-        return Patches(self.layers[which], self.mask[which], self.table[which].reset_index(drop=True))
+        return Patches(
+            self.layers[which],
+            self.mask[which],
+            self.table.iloc[np.arange(len(self.table))[which]].reset_index(drop=True),
+        )
 
 
 def read_patches(data: Path, split: str) -> Patches:

@@ -58,8 +58,8 @@ def train_segment(
     kernel: int = 3,
     attention: str | None = "pooled",
     pe: bool = True,
-    epochs: int = 40,
-    batch: int = 4,
+    epochs: int = 8,
+    batch: int = 2,
     lr: float = 3e-3,
     minutes: float | None = None,
     seed: int = 1,
@@ -147,7 +147,7 @@ def train_segment(
             bar.update()
             if step % per_epoch == 0:
                 logits = predict(average, judge.layers, centre, spread, where)
-                miou = scores(counts(logits > 0, judge.mask))["miou"]
+                miou = float(scores(counts(logits > 0, judge.mask))["miou"])
                 if miou > best["miou"]:
                     best = {"miou": miou, "epoch": step // per_epoch, "state": copy.deepcopy(average.state_dict())}
                     torch.save(best, best_file)
@@ -230,5 +230,5 @@ def calibration(logits: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
     probability = 1 / (1 + np.exp(-(slope * logits + intercept)))
     grid = np.round(np.arange(0.2, 0.81, 0.05), 2)
-    best = max(grid, key=lambda t: scores(counts(probability >= t, mask))["miou"])
+    best = max(grid, key=lambda t: float(scores(counts(probability >= t, mask))["miou"]))
     return {"calibration": [round(float(slope), 4), round(float(intercept), 4)], "threshold": float(best)}
