@@ -64,10 +64,15 @@ def read_patches(data: Path, split: str) -> Patches:
 
 
 def _read(path: Path) -> np.ndarray:
-    import rasterio
+    import warnings
 
-    with rasterio.open(path) as src:
-        return src.read().astype(np.float32) * np.asarray(src.scales, np.float32)[:, None, None]
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the patches have no place of their own
+        with rasterio.open(path) as src:
+            return src.read().astype(np.float32) * np.asarray(src.scales, np.float32)[:, None, None]
 
 
 def held_out(table: pd.DataFrame, seed: int = 0) -> np.ndarray:

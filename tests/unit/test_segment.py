@@ -49,7 +49,7 @@ def in_units(layers: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def found() -> xr.Dataset:
-    return craterlab.segment(scene_of(ground(200, 330)), scaled=True)
+    return craterlab.segment(scene_of(ground(140, 200)), scaled=True)
 
 
 def test_the_scene_comes_back_with_probability_and_mask(found):
@@ -64,16 +64,15 @@ def test_the_scene_comes_back_with_probability_and_mask(found):
 
 
 def test_the_accessor_is_the_function(found):
-    assert scene_of(ground(200, 330)).crater.segment(scaled=True).equals(found)
+    assert scene_of(ground(140, 200)).crater.segment(scaled=True).equals(found)
 
 
 def test_no_seams_between_windows():
     """The mean step of probability across borders of windows is not above that at the same pixels inside windows.
 
-    A hundredth is left to luck: each mean is of a few thousand steps.
+    A hundredth is left to luck: the means are of a few thousand steps.
     """
-    pairs = [steps(scene_of(ground(320, 320, seed)), scaled=True) for seed in (0, 1)]
-    across, inside = np.mean(pairs, axis=0)
+    across, inside = steps(scene_of(ground(320, 320)), scaled=True)
     assert inside > 1e-3  # there is something to see
     assert across <= 1.01 * inside
 
@@ -110,9 +109,10 @@ def test_a_block_is_what_the_whole_has_there(rows, cols, data):
     np.testing.assert_allclose(part, whole[r0:r1, c0:c1], rtol=1e-5)
 
 
-def test_a_lazy_scene_gives_a_lazy_result_and_the_same_values(found):
+def test_a_lazy_scene_gives_a_lazy_result_and_the_same_values(found, monkeypatch):
     dask = pytest.importorskip("dask")
-    lazy = scene_of(ground(200, 330)).chunk(y=90, x=100)
+    monkeypatch.setattr(blend, "BLOCK", 110)  # four blocks
+    lazy = scene_of(ground(140, 200)).chunk(y=90, x=100)
     result = lazy.crater.segment(scaled=True)
     assert result["probability"].chunks is not None
     assert result["mask"].chunks is not None

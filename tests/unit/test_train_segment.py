@@ -28,12 +28,12 @@ def patches(tmp_path_factory):
     rng, rows = np.random.default_rng(0), []
     for i in range(10):
         split, name = ("train" if i < 8 else "dev"), f"patches/p{i}"
-        slope = np.kron(rng.integers(0, 700, (4, 4)), np.ones((32, 32), int)).astype("uint16")
-        visible = rng.integers(0, 255, (5, 128, 128)).astype("uint8")
+        slope = np.kron(rng.integers(0, 700, (4, 4)), np.ones((16, 16), int)).astype("uint16")
+        visible = rng.integers(0, 255, (5, 64, 64)).astype("uint8")
         visible[4] = slope > 350
-        other = np.stack([rng.integers(0, 900, (128, 128)).astype("uint16")] * 2 + [slope])
+        other = np.stack([rng.integers(0, 900, (64, 64)).astype("uint16")] * 2 + [slope])
         for ending, array, scales in (("8", visible, [1 / 255] * 4 + [1]), ("16", other, [1 / 1000] * 3)):
-            profile = {"driver": "GTiff", "height": 128, "width": 128, "count": len(array), "dtype": array.dtype}
+            profile = {"driver": "GTiff", "height": 64, "width": 64, "count": len(array), "dtype": array.dtype}
             with rasterio.open(root / "mmls" / f"{name}_{ending}.tif", "w", **profile) as file:
                 file.write(array)
                 file.scales = scales
@@ -46,8 +46,8 @@ def patches(tmp_path_factory):
 
 def test_layers_come_in_the_order_of_the_network(patches):
     got = read_patches(patches, "train")
-    assert got.layers.shape == (8, 7, 128, 128)
-    assert got.mask.shape == (8, 128, 128)
+    assert got.layers.shape == (8, 7, 64, 64)
+    assert got.mask.shape == (8, 64, 64)
     assert np.array_equal(got.mask, got.layers[:, 5] > 0.3505)  # slope is the sixth
     assert got.layers.max() <= 1
 
@@ -139,3 +139,20 @@ def test_bench_scores_networks_and_seeds_together(patches, tmp_path):
     low, high = shipped["against_first"]["miou"]
     assert low <= high
     assert "published" in format_segment(result)
+
+
+def test_the_shell_trains_scores_and_draws(patches, tmp_path, capsys):
+    from craterlab import cli
+
+    out = str(tmp_path / "run")
+    train = ["train", "segment", "--data", str(patches), "--out", out]
+    assert cli.main([*train, "--net", "unet", "--epochs", "1"]) == 0
+    weights = capsys.readouterr().out.strip()
+    assert weights.endswith("unet.safetensors")
+    result, picture = tmp_path / "result.json", tmp_path / "six.png"
+    bench = ["bench", "segment", "--data", str(patches), "--models", weights]
+    assert cli.main([*bench, "--json", str(result), "--figure", str(picture)]) == 0
+    assert json.loads(result.read_text())["partitions"]["test"]["patches"] == 1
+    assert picture.stat().st_size > 10_000
+    assert cli.main([*train, "--net", "vnet"]) == 2
+    assert "unknown net 'vnet'" in capsys.readouterr().err
