@@ -41,6 +41,8 @@ class Layers:
     shape : (rows, columns)
     lazy : bool
         A layer is Dask-backed.
+    pixel_m : float
+        Metres per pixel in the middle of the scene; NaN where that is not known.
     standardiser : Standardiser
         Of the raw bands that `read` and `stacked` give.
 
@@ -60,6 +62,7 @@ class Layers:
                 f"segment: the scene is on {grid.body.name}, and the network learned landslides on Mars. To try it all "
                 "the same, hand over the bare arrays: a Dataset without attrs['body'] and CRS."
             )
+        self.pixel_m = float(grid.metres_per_pixel(self.shape[1] / 2, self.shape[0] / 2))
         derived = "slope" not in self._arrays
         if derived and grid.crs is None and grid.pixel_size_m is None:
             raise CraterlabError(

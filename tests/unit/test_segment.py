@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from seams import steps
 import craterlab
 from craterlab import CraterlabError
 from craterlab.segment import blend
+from craterlab.segment.layers import Layers
 from craterlab.segment.scores import counts, scores
 from craterlab.segment.standard import DEM_UNIT_M, DEM_ZERO_M, SLOPE_UNIT_DEG, slope_deg
 
@@ -158,6 +160,19 @@ def test_slope_of_a_plane(east, south):
     np.testing.assert_allclose(slope_deg(plane, np.diag([200.0**2, 100.0**2])), wanted, rtol=1e-5)
 
 
+def test_slope_on_a_map_is_in_true_metres():
+    """A longitude-latitude grid at 60 S: a pixel is half as wide as it is high."""
+    mars = craterlab.body("Mars")
+    step = 0.002  # degrees
+    scene = scene_of(ground(), slope=False)
+    scene["dem"] = (("y", "x"), 30.0 * np.mgrid[:128, :128][1])
+    scene = scene.assign_coords(y=-60 - step * np.arange(128), x=20 + step * np.arange(128)).rio.write_crs(mars.crs)
+    layers = Layers(scene, ((0.0, 1.0),) * 7, scaled=False)
+    made = layers.standardiser(layers.read((0, 128, 0, 128)), (0, 0))[5] * SLOPE_UNIT_DEG
+    wide = mars.radius_m * np.radians(step) * np.cos(np.radians(60.128))
+    np.testing.assert_allclose(made, np.degrees(np.arctan(30 / wide)), rtol=1e-3)
+
+
 def test_slope_beside_missing_heights_is_one_sided():
     plane = 30.0 * np.mgrid[:6, :7][1]
     plane[2, 3] = np.nan
@@ -173,6 +188,17 @@ def test_missing_pixels_stay_missing():
     missing = np.isnan(layers).any(0)
     assert np.array_equal(np.isnan(result["probability"].values), missing)
     assert not result["mask"].values[missing].any()
+
+
+def test_another_sampling_is_warned_of():
+    with pytest.warns(UserWarning, match="has 100 m per pixel, and the network learned at 23"):
+        craterlab.segment(scene_of(ground(), pixel_size_m=100.0), scaled=True)
+
+
+def test_a_layer_without_contrast_says_nothing():
+    scene = scene_of(in_units(ground()))
+    flat = scene.assign(thermal_inertia=scene["thermal_inertia"] * 0 + 250)
+    assert np.isfinite(craterlab.segment(flat)["probability"].values).all()
 
 
 def test_a_scene_smaller_than_a_window():
