@@ -63,12 +63,12 @@ def segment(
 
     Notes
     -----
-    Made for about 230 m per pixel, the sampling of the training set (MMLS, Paheding et al. 2024); scenes twice as fine or
-    coarse are done with a warning. The layers of that set are 0..1. What this means for heights was found by laying its
-    patches on MOLA: 0 is -5720 m and 1 is 6930 m; slopes are in units of 64 degrees. So heights and slopes are taken as
-    they are. The units of the other layers are not known: each is brought to the middle and the spread of the training
-    set by its own median and 16-84 % range over the whole scene, and gain and offset do not matter. A layer that is the
-    same everywhere counts as that middle, and so do pixels without data in the eyes of their neighbours.
+    Made for about 230 m per pixel, the sampling of the training set (MMLS, Paheding et al. 2024); scenes twice as fine
+    or coarse are done with a warning. The layers of that set are 0..1. What this means for heights was found by laying
+    its patches on MOLA: 0 is -5720 m and 1 is 6930 m; slopes are in units of 64 degrees. So heights and slopes are
+    taken as they are. The units of the other layers are not known: each is brought to the middle and the spread of the
+    training set by its own median and 16-84 % range over the whole scene, and gain and offset do not matter. A layer
+    that is the same everywhere counts as that middle, and so do pixels without data in the eyes of their neighbours.
 
     Windows of 128 x 128 pixels, each half over its neighbours, are averaged with weights that fall to their edges.
     Probabilities are calibrated by logistic regression (Platt 1999) on blocks of the training map that taught nothing.

@@ -15,6 +15,7 @@ from craterlab.nn.weights import read_weights  # noqa: E402
 from craterlab.segment.model import load_segmenter  # noqa: E402
 from craterlab.train import segment as training  # noqa: E402
 from craterlab.train.mmls import held_out, read_patches, turned  # noqa: E402
+from craterlab.train.sets import load_set  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,11 @@ def test_a_set_that_is_not_there_is_named(patches, tmp_path):
         read_patches(tmp_path, "train")
     with pytest.raises(CraterlabError, match="no split 'exam'"):
         read_patches(patches, "exam")
+
+
+def test_landslides_teach_no_detector(patches):
+    with pytest.raises(CraterlabError, match="'mmls' holds no craters"):
+        load_set("mmls", patches, "fit")
 
 
 def test_whole_blocks_of_the_map_are_held_out():
