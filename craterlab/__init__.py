@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .grid import area_km2, craters_from_pixels
     from .instruments import Instrument, instruments
     from .scene import open_scene
+    from .segment import segment, segment_polygons
     from .superres import superres
     from .superres.audit import Audit, audit
     from .train.finetune import finetune
@@ -56,6 +57,8 @@ _HOME = {
     "read_counts": "catalog",
     "read_craters": "catalog",
     "secondaries": "characterize.secondaries",
+    "segment": "segment",
+    "segment_polygons": "segment",
     "sfd": "dating",
     "superres": "superres",
     "systems": "dating",
@@ -92,6 +95,8 @@ __all__ = [
     "read_counts",
     "read_craters",
     "secondaries",
+    "segment",
+    "segment_polygons",
     "sfd",
     "simulate",
     "superres",

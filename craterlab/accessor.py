@@ -37,6 +37,7 @@ class SceneAccessor:
     characterize = _forward("characterize", "characterize")
     profiles = _forward("characterize", "profiles")
     completeness = _forward("completeness", "completeness")
+    segment = _forward("segment", "segment")
     audit = _forward("superres.audit", "audit")
     area_km2 = _forward("grid", "area_km2")
 

@@ -193,6 +193,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--surfaces", type=int, default=500, metavar="N", help="simulated (default 500)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
+    p = add("segment", commands.bench_segment, "Landslides by pixel, with intervals.", benches)
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds mmls")
+    p.add_argument("--split", default="dev", help="default dev")
+    p.add_argument("--models", default="marslsnet", metavar="A,B", help="names or weights; compared with the first")
+    p.add_argument("--seed", type=int, default=1, help="of the resamples (default 1)")
+    p.add_argument("--times", action="store_true", help="also a scene of 2000 x 2000 pixels, and the published network")
+    p.add_argument("--device", metavar="NAME", help="as torch names it")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    p.add_argument("--figure", type=Path, metavar="FILE.png", help="draw six patches with the first network")
 
     p = add("train", None, "Train a network.")
     trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
@@ -237,6 +246,22 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, metavar="FILE.toml", help="the rule")
     p.add_argument("--fields", type=int, default=100, metavar="N", help="simulated catalogues (default 100)")
     p.add_argument("--seed", type=int, default=0)
+    p = add("segment", commands.train_segment, "Train a network of segment, or go on where it stopped.", trainings)
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds mmls")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
+    p.add_argument(
+        "--net", default="marslsnet", metavar="NAME", help="marslsnet (default), or unet: as many parameters"
+    )
+    p.add_argument("--size", default="S", metavar="S", help="S (default), M or L")
+    p.add_argument("--kernel", type=int, default=3, metavar="K", help="3 (default), 4 or 5")
+    p.add_argument("--attention", default="pooled", metavar="HOW", help="pooled (default), full or none")
+    p.add_argument("--no-expansion", action="store_true", help="the ablation without progressive expansion")
+    p.add_argument("--epochs", type=int, default=8, metavar="N", help="length of the whole training (default 8)")
+    p.add_argument("--batch", type=int, default=2, metavar="N", help="patches a step (default 2)")
+    p.add_argument("--rate", type=float, default=3e-3, metavar="R", help="highest learning rate (default 0.003)")
+    p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--device", default="cpu")
     return top
 
 

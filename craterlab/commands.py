@@ -211,6 +211,31 @@ def bench_dem(args: argparse.Namespace) -> None:
     _shown_and_kept(measure, format_dem_table, args.json)
 
 
+def bench_segment(args: argparse.Namespace) -> None:
+    from .bench import bench_segment, format_segment
+    from .output import check_file, whole_file
+
+    models = _names(args.models) or []
+    if args.figure is not None:
+        check_file(args.figure)
+
+    def measure() -> dict[str, Any]:
+        result = bench_segment(args.data, args.split, models=models, seed=args.seed, device=args.device)
+        if args.times:
+            from .bench.segment_times import segment_times
+
+            result["times"] = segment_times(models[0])
+        return result
+
+    _shown_and_kept(measure, format_segment, args.json)
+    if args.figure is not None:
+        from .bench.segment_figure import segment_figure
+
+        with whole_file(args.figure) as part:
+            figure = segment_figure(args.data, args.split, models[0], args.device)
+            figure.savefig(part, format="png", dpi=110)
+
+
 def _shown_and_kept(
     measure: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], str], file: Path | None
 ) -> None:
@@ -349,3 +374,24 @@ def train_secondaries(args: argparse.Namespace) -> None:
 
     check_file(args.out)
     print(train_secondaries(args.out, seed=args.seed, fields=args.fields))
+
+
+def train_segment(args: argparse.Namespace) -> None:
+    from .train.segment import train_segment
+
+    weights = train_segment(
+        args.data,
+        args.out,
+        net=args.net,
+        size=args.size,
+        kernel=args.kernel,
+        attention=None if args.attention == "none" else args.attention,
+        pe=not args.no_expansion,
+        epochs=args.epochs,
+        batch=args.batch,
+        lr=args.rate,
+        minutes=args.minutes,
+        seed=args.seed,
+        device=args.device,
+    )
+    print(weights)

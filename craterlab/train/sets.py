@@ -1,4 +1,4 @@
-"""The labelled image sets a detector may learn from: where they are, who made them, what their labels mean."""
+"""The labelled image sets that networks learn from: where they are, who made them, what their labels mean."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ SETS = {
         "DeepMoon (Silburt et al. 2019)",
         "MIT; NASA data",
         True,
+    ),
+    "mmls": SetInfo(
+        "Multimodal Martian Landslides Dataset (Paheding et al. 2024, WACV), patches of Valles Marineris", "MIT", True
     ),
     "hrsc": SetInfo("HRSC h0905_0000 tiles labelled by Bandeira, Urbach and Stepinski", "none stated", False),
     "lro_equator": SetInfo("LROC NAC frames labelled at UNR", "none stated", False),
@@ -127,7 +130,10 @@ def load_set(name: str, folder: Path, part: str) -> list[Source]:
     if not (root / "images.csv").exists():
         raise CraterlabError(f"training set {name!r} is not in {folder}: give the folder that holds it with --data")
     images = pd.read_csv(root / "images.csv").query("split == 'train'")
-    labels = pd.read_parquet(root / ("boxes.parquet" if name == "themis" else "labels.parquet"))
+    file = root / ("boxes.parquet" if name == "themis" else "labels.parquet")
+    if not file.exists():
+        raise CraterlabError(f"training set {name!r} holds no craters (no {file.name}); leave it out")
+    labels = pd.read_parquet(file)
     out = []
     for row in images.itertuples():
         observation = str(row.observation) if name == "nac" else ""

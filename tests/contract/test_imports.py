@@ -25,6 +25,8 @@ SIGNATURES = {
     "characterize": "scene craters dem * extra device",
     "profiles": "scene craters dem * radii",
     "secondaries": "craters * body seed trials chip_probability chip_prior",
+    "segment": "scene * kind device",
+    "segment_polygons": "result",
     "area_km2": "scene within",
     "completeness": "scene * model n seed threshold min_diameter_px device progress",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
@@ -38,6 +40,7 @@ SIGNATURES = {
 DEFAULTS = {
     "superres": {"factor": 2, "uncertainty": False, "seed": 0},
     "detect": {"model": "craternet", "threshold": None, "min_diameter_px": 6, "backend": "torch"},
+    "segment": {"kind": "landslide"},
     "finetune": {"within": None, "minutes": 5.0, "seed": 0, "out": None},
     "completeness": {"model": "craternet", "n": 2000, "seed": 0, "threshold": None, "min_diameter_px": 6},
     "sfd": {"kind": "cumulative", "binning": "pseudo-log"},
@@ -69,7 +72,7 @@ def test_accessors_are_registered_on_import():
         "import craterlab, numpy as np, pandas as pd, xarray as xr\n"
         "image = xr.DataArray(np.zeros((4, 4), 'f4'), dims=('y', 'x'))\n"
         "for scene in (image, image.to_dataset(name='image')):\n"
-        "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'completeness', 'area_km2'):\n"
+        "    for verb in ('superres', 'detect', 'characterize', 'profiles', 'completeness', 'segment', 'area_km2'):\n"
         "        assert callable(getattr(scene.crater, verb)), verb\n"
         "for verb in ('sfd', 'age', 'secondaries', 'clip', 'write'):\n"
         "    assert callable(getattr(pd.DataFrame().crater, verb)), verb"
@@ -145,9 +148,11 @@ def test_detect_stays_a_function():
     run(
         "import craterlab, inspect\n"
         "import craterlab.detect.merge, craterlab.superres, craterlab.characterize, craterlab.completeness.curve\n"
+        "import craterlab.segment\n"
         "from craterlab import detect\n"
         "from craterlab.detect import levels\n"
-        "for verb in (craterlab.detect, craterlab.superres, craterlab.characterize, craterlab.completeness, detect):\n"
+        "verbs = (craterlab.detect, craterlab.superres, craterlab.characterize, craterlab.completeness, detect)\n"
+        "for verb in (*verbs, craterlab.segment):\n"
         "    assert inspect.isfunction(verb), verb"
     )
 
