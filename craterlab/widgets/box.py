@@ -35,12 +35,11 @@ class Explore(ipywidgets.Box):
 
     def __init__(self, swipe: Swipe, thresholds: Thresholds | None = None, sfd: SFD | None = None) -> None:
         self.swipe, self.thresholds, self.sfd = swipe, thresholds, sfd
-        swipe.layout = ipywidgets.Layout(flex="2 1 480px", min_width="0")
-        children: list[Any] = [swipe]
-        side = [w for w in (thresholds, sfd) if w is not None]
-        if side:
-            column = ipywidgets.VBox(side, layout=ipywidgets.Layout(flex="1 1 380px", min_width="0"))
-            children.append(column)
+        left: list[Any] = [w for w in (swipe, thresholds) if w is not None]
+        children: list[Any] = [ipywidgets.VBox(left, layout=ipywidgets.Layout(flex="3 1 480px", min_width="0"))]
+        if sfd is not None:
+            sfd.layout = ipywidgets.Layout(flex="2 1 380px", min_width="0")
+            children.append(sfd)
         wrapped = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start", width="100%")
         super().__init__(children, layout=wrapped)
 
@@ -56,9 +55,10 @@ class Explore(ipywidgets.Box):
 
     def save(self, path: str | Path) -> Path:
         """Write the view as one self-contained HTML page; see `Swipe.save`."""
-        side = [w for w in (self.thresholds, self.sfd) if w is not None]
-        links = [(1, to, name) for to in (0, *range(2, 1 + len(side))) for name in LIMITS] if side else []
-        return write_page(path, [self.swipe, *([side] if side else [])], links, repr(self))
+        left = [w for w in (self.swipe, self.thresholds) if w is not None]
+        right = [] if self.sfd is None else [self.sfd]
+        links = [(1, to, name) for to in range(len(left) + len(right)) if to != 1 for name in LIMITS]
+        return write_page(path, [left, right] if right else [left], links if len(left) > 1 else [], repr(self))
 
     def draw(self, figure: FigureBase) -> None:
         if self.thresholds is None:

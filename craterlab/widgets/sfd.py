@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ..dating.result import Age
 
 KINDS = ("cumulative", "differential", "R", "Hartmann")
-ISOCHRONS_GA = (0.001, 0.01, 0.1, 1.0, 3.0, 3.5, 4.0)
+ISOCHRONS_GA = (0.001, 0.01, 0.1, 1.0, 3.5, 4.0)
 _CURVE_POINTS = 160
 
 
-class SFD(Widget, Limited):
+class SFD(Limited, Widget):
     """Size-frequency distribution of craters and the age that follows, live.
 
     The diameters fitted are chosen with two handles; without them from the roll-over of the count. The points follow a

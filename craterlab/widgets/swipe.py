@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MODES = ("swipe", "side", "flicker")
 
 
-class Swipe(Widget, Viewed, Limited):
+class Swipe(Viewed, Limited, Widget):
     """Compare two images of the same ground, with craters over them.
 
     Drag or arrow keys move, wheel or + and - zoom, 0 shows all; the divider is dragged or moved by keys ([ and ]). Images

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
 
-class Thresholds(Widget, Limited):
+class Thresholds(Limited, Widget):
     """Choose craters by score and diameter.
 
     Limits are dragged, or moved by keys (arrows, page up and down, home, end). The browser filters while they move;

@@ -113,9 +113,9 @@ function ink(element) {
 
 // src/lib/filter.ts
 function keep(scores, diameters, limits, mask) {
-  let low = limits.diameter_min_m ?? Number.NEGATIVE_INFINITY, high = limits.diameter_max_m ?? Number.POSITIVE_INFINITY, asked = limits.score_min > 0, n = 0;
+  let { score_min, diameter_min_m: low, diameter_max_m: high } = limits, n = 0;
   for (let i = 0; i < mask.length; i++) {
-    let passes = diameters[i] >= low && diameters[i] < high && (!asked || scores[i] >= limits.score_min) ? 1 : 0;
+    let passes = (score_min <= 0 || scores[i] >= score_min) && (low === null || diameters[i] >= low) && (high === null || diameters[i] < high) ? 1 : 0;
     mask[i] = passes, n += passes;
   }
   return n;
@@ -411,7 +411,15 @@ function build(shell) {
     for (let i = 0; i < bin.length; i++)
       mask[i] && (counts[bin[i]]++, n++);
     let age = model.get("age"), made = points(counts, edges, model.get("area_km2"), kind), stale = !age || JSON.stringify(age.asked) !== JSON.stringify(asked());
-    plot.draw({ kind, points: made, curves: model.get("curves"), isochrons: model.get("isochrons"), age, stale, range: shown() }), low.set(shown()[0]), high.set(shown()[1]), ageLine.classList.toggle("craterlab-stale", stale), ageLine.textContent = age ? age.text + (stale ? model.get("live") ? " …" : " (as saved)" : "") : "no age yet", detail.textContent = age && !stale ? age.line : `${whole(n)} craters`, notes.replaceChildren(...(age && !stale ? age.notes : []).map((note) => el("li", "", {}, note))), automatic.disabled = range === null, root.dataset.n = String(n), root.dataset.stale = String(stale), root.dataset.points = JSON.stringify(made);
+    plot.draw({
+      kind,
+      points: made,
+      curves: model.get("curves"),
+      isochrons: model.get("isochrons"),
+      age,
+      stale,
+      range: shown()
+    }), low.set(shown()[0]), high.set(shown()[1]), ageLine.classList.toggle("craterlab-stale", stale), ageLine.textContent = age ? age.text + (stale ? model.get("live") ? " …" : " (as saved)" : "") : "no age yet", detail.textContent = age && !stale ? age.line : `${whole(n)} craters`, notes.replaceChildren(...(age && !stale ? age.notes : []).map((note) => el("li", "", {}, note))), automatic.disabled = range === null, root.dataset.n = String(n), root.dataset.stale = String(stale), root.dataset.points = JSON.stringify(made);
   }, frame = perFrame(shell.guard(draw)), handle = (label, sign, end) => new Handle({
     label,
     scale: () => plot.x,

@@ -73,9 +73,9 @@ function watchWidth(element, changed) {
 
 // src/lib/filter.ts
 function keep(scores, diameters, limits, mask) {
-  let low = limits.diameter_min_m ?? Number.NEGATIVE_INFINITY, high = limits.diameter_max_m ?? Number.POSITIVE_INFINITY, asked = limits.score_min > 0, n = 0;
+  let { score_min, diameter_min_m: low, diameter_max_m: high } = limits, n = 0;
   for (let i = 0; i < mask.length; i++) {
-    let passes = diameters[i] >= low && diameters[i] < high && (!asked || scores[i] >= limits.score_min) ? 1 : 0;
+    let passes = (score_min <= 0 || scores[i] >= score_min) && (low === null || diameters[i] >= low) && (high === null || diameters[i] < high) ? 1 : 0;
     mask[i] = passes, n += passes;
   }
   return n;
@@ -386,14 +386,31 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
       tabindex: "0",
       role: "application",
       "aria-label": `${label}: arrow keys move, + and - zoom, 0 shows all`
-    }), this.stage.style.height = `${this.height}px`, this.stage.append(this.surface.canvas), this.frame = perFrame(guard(() => this.draw())), this.tiles = new Tiles(model, listeners, () => this.ask()), listeners.dom(this.stage, "pointerdown", guard((event) => this.down(event))), listeners.dom(this.stage, "wheel", guard((event) => this.wheel(event)), { passive: !1 }), listeners.dom(this.stage, "keydown", guard((event) => this.keydown(event))), listeners.dom(
+    }), this.stage.style.height = `${this.height}px`, this.stage.append(this.surface.canvas), this.frame = perFrame(guard(() => this.draw())), this.tiles = new Tiles(model, listeners, () => this.ask()), listeners.dom(
+      this.stage,
+      "pointerdown",
+      guard((event) => this.down(event))
+    ), listeners.dom(
+      this.stage,
+      "wheel",
+      guard((event) => this.wheel(event)),
+      { passive: !1 }
+    ), listeners.dom(
+      this.stage,
+      "keydown",
+      guard((event) => this.keydown(event))
+    ), listeners.dom(
       this.stage,
       "pointermove",
       guard((event) => {
         let [x, y] = this.world(event);
         options.hovered?.(x, y);
       })
-    ), listeners.onChange(model, ["view"], guard(() => this.pull())), listeners.add(
+    ), listeners.onChange(
+      model,
+      ["view"],
+      guard(() => this.pull())
+    ), listeners.add(
       watchWidth(
         this.stage,
         guard((width) => {
@@ -539,7 +556,12 @@ function build(shell) {
     if (mode === "side") {
       let half = Math.floor(width / 2) - 1, right2 = { left: half + 2, width: width - half - 2, height }, span = [right2.left, width];
       return [
-        { pane: { left: 0, width: half, height }, layers: [{ layer: a, clip: [0, half] }], label: a.label, labelAt: "left" },
+        {
+          pane: { left: 0, width: half, height },
+          layers: [{ layer: a, clip: [0, half] }],
+          label: a.label,
+          labelAt: "left"
+        },
         { pane: right2, layers: [{ layer: b, clip: span }, ...error(span)], label: b.label, labelAt: "right" }
       ];
     }
@@ -561,7 +583,15 @@ function build(shell) {
     let chosen = model.get("picked");
     if (chosen >= 0 && chosen < mask.length) {
       let r = ring(rings, chosen), path = new Path2D(), { view } = viewer, x = picture.pane.left + picture.pane.width / 2 + (r.x - view.x) * view.zoom, y = picture.pane.height / 2 + (r.y - view.y) * view.zoom;
-      path.ellipse(x, y, r.width / 2 * view.zoom, r.height / 2 * view.zoom, r.angle * Math.PI / 180, 0, 2 * Math.PI), stroke(c, path, "#56b4e9", 3);
+      path.ellipse(
+        x,
+        y,
+        r.width / 2 * view.zoom,
+        r.height / 2 * view.zoom,
+        r.angle * Math.PI / 180,
+        0,
+        2 * Math.PI
+      ), stroke(c, path, "#56b4e9", 3);
     }
   }, say = (text = "") => {
     let n = mask.reduce((sum, each) => sum + each, 0), chosen = model.get("picked"), about = mask.length ? `${whole(n)} craters` : "";

@@ -71,9 +71,9 @@ function ink(element) {
 
 // src/lib/filter.ts
 function keep(scores, diameters, limits, mask) {
-  let low = limits.diameter_min_m ?? Number.NEGATIVE_INFINITY, high = limits.diameter_max_m ?? Number.POSITIVE_INFINITY, asked = limits.score_min > 0, n = 0;
+  let { score_min, diameter_min_m: low, diameter_max_m: high } = limits, n = 0;
   for (let i = 0; i < mask.length; i++) {
-    let passes = diameters[i] >= low && diameters[i] < high && (!asked || scores[i] >= limits.score_min) ? 1 : 0;
+    let passes = (score_min <= 0 || scores[i] >= score_min) && (low === null || diameters[i] >= low) && (high === null || diameters[i] < high) ? 1 : 0;
     mask[i] = passes, n += passes;
   }
   return n;
@@ -323,7 +323,12 @@ function build(shell) {
   });
   byScore.box.append(scoreHandle.element), bySize.box.append(low.element, high.element);
   for (let handle of [scoreHandle, low, high]) handle.element.style.bottom = `${AXIS}px`;
-  root.append(el("div", "craterlab-bar", {}, kept, reset, note)), root.append(el("h4", "", {}, "Score (probability of a crater); bars as the root of the count"), byScore.box, el("h4", "", {}, "Diameter"), bySize.box);
+  root.append(el("div", "craterlab-bar", {}, kept, reset, note)), root.append(
+    el("h4", "", {}, "Score (probability of a crater); bars as the root of the count"),
+    byScore.box,
+    el("h4", "", {}, "Diameter"),
+    bySize.box
+  );
   let load = () => {
     scores = float64(model.get("scores")), sizes = float64(model.get("diameters_m")), mask = new Uint8Array(scores.length);
     let [lo, hi] = [Number.POSITIVE_INFINITY, 0];
