@@ -41,6 +41,13 @@ view.swipe.observe(note, "divider")
 view
 """
 
+READY = """
+() => {
+  const kernel = jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
+}
+"""
+
 # Milliseconds from the end of a drag to the age that belongs to it.
 STOPWATCH = """
 () => {
@@ -77,7 +84,11 @@ def lab(tmp_path_factory, scene):
     command += ["--ServerApp.token=craterlab", f"--ServerApp.root_dir={home}", "--LabApp.expose_app_in_browser=True"]
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(
-            command, env={**os.environ, **settings, "IPYTHONDIR": str(home / "ipython")}, cwd=home, stdout=log, stderr=log
+            command,
+            env={**os.environ, **settings, "IPYTHONDIR": str(home / "ipython")},
+            cwd=home,
+            stdout=log,
+            stderr=log,
         )
     try:
         address = f"http://127.0.0.1:{port}"
@@ -102,7 +113,9 @@ def said(home: Path, wanted) -> dict:
             if wanted(found):
                 return found
         time.sleep(0.1)
-    raise AssertionError(f"the kernel says {(home / 'said.json').read_text() if (home / 'said.json').exists() else 'nothing'}")
+    raise AssertionError(
+        f"the kernel says {(home / 'said.json').read_text() if (home / 'said.json').exists() else 'nothing'}"
+    )
 
 
 @pytest.mark.slow
@@ -113,8 +126,7 @@ def test_explore_in_jupyterlab(watched, lab):
     page.set_default_timeout(90_000)
     page.goto(f"{address}/lab/tree/view.ipynb?token=craterlab")
     page.wait_for_function("window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')")
-    page.wait_for_function("document.querySelector('.jp-NotebookPanel') && !document.querySelector('#jupyterlab-splash')")
-    page.wait_for_timeout(1500)
+    page.wait_for_function(READY)
     page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_selector(".craterlab-sfd[data-stale='false']")
     page.wait_for_selector(".craterlab-stage[data-missing='0']")
@@ -137,7 +149,10 @@ def test_explore_in_jupyterlab(watched, lab):
     assert int(data(page, "sfd", "n")) == int(data(page, "swipe", "kept")) == kept
     assert found["age"] in page.locator(".craterlab-sfd").inner_text()
     waits, work = page.evaluate("window.waits"), page.evaluate("window.frameWork")
-    print(f"age back after {np.median(waits):.0f} ms (worst {max(waits):.0f}); frame {np.median(work):.2f} ms, 99 % ", end="")
+    print(
+        f"age back after {np.median(waits):.0f} ms (worst {max(waits):.0f}); frame {np.median(work):.2f} ms, 99 % ",
+        end="",
+    )
     print(f"{np.percentile(work, 99):.1f} ms")
     assert np.median(waits) <= 150
 
