@@ -148,8 +148,9 @@ class Edits:
         new = np.array([r.source is None for r in rows], bool)
         out["score"] = np.where(new, 1.0, out["score"].to_numpy(float) if "score" in out else np.nan)
         changed = new | np.array([r.moved for r in rows], bool)
-        stale = [c for c in out if str(c).startswith(_MEASURED)]
-        out[stale] = out[stale].mask(changed)
+        for column in out:
+            if str(column).startswith(_MEASURED):
+                out[column] = out[column].mask(changed)
         out["morphology"] = [r.morphology for r in rows]
         out["confirm"] = pd.Series([r.confirm for r in rows], dtype=object)
         for column, name in (("edited_by", "by"), ("edit", "edit"), ("edited_at", "at")):

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,18 @@ READY = """
 }
 """
 
+EDIT = """
+editor = cl.widgets.Editor(scene, craters.nlargest(40, "diameter_m"), by="tester")
+
+def edited(_=None):
+    done = editor.craters.query("edit != ''")
+    Path("edited.part").write_text(done[["edit", "edited_by", "confirm"]].to_json(orient="records"))
+    Path("edited.part").replace("edited.json")
+
+editor.observe(edited, "revision")
+editor
+"""
+
 # Milliseconds from the end of a drag to the age that belongs to it.
 STOPWATCH = """
 () => {
@@ -72,7 +85,7 @@ def lab(tmp_path_factory, scene):
     np.savez(home / "scene.npz", image=image, sharp=200 - np.kron(image, np.ones((2, 2), np.float32)))
     many = table(20_000, scene)
     many.to_parquet(home / "craters.parquet")
-    cells = [nbformat.v4.new_code_cell(CODE)]
+    cells = [nbformat.v4.new_code_cell(CODE), nbformat.v4.new_code_cell(EDIT)]
     # Without a named kernel JupyterLab asks for one and waits.
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), home / "view.ipynb")
@@ -105,17 +118,16 @@ def lab(tmp_path_factory, scene):
         server.wait(20)
 
 
-def said(home: Path, wanted) -> dict:
+def said(home: Path, wanted, name: str = "said.json") -> Any:
     """What the kernel wrote, once it is what is wanted."""
+    file, found = home / name, None
     for _ in range(100):
-        if (home / "said.json").exists():
-            found = json.loads((home / "said.json").read_text())
+        if file.exists():
+            found = json.loads(file.read_text())
             if wanted(found):
                 return found
         time.sleep(0.1)
-    raise AssertionError(
-        f"the kernel says {(home / 'said.json').read_text() if (home / 'said.json').exists() else 'nothing'}"
-    )
+    raise AssertionError(f"the kernel says {found}")
 
 
 @pytest.mark.slow
@@ -167,5 +179,22 @@ def test_explore_in_jupyterlab(watched, lab):
     page.get_by_role("radio", name="R plot").click()
     page.wait_for_timeout(500)
     page.screenshot(path=pictures / "jupyterlab-moved.png")
+
+    stage = page.locator(".craterlab-editor .craterlab-stage")
+    stage.scroll_into_view_if_needed()
+    cells = page.locator(".jp-Notebook .jp-CodeCell").count()
+    stage.focus()
+    # In the notebook's command mode these letters insert and delete cells.
+    for key in ("n", "l", "a", "Escape", "n", "Delete", "a", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)
+    found = said(home, lambda rows: len(rows) == 3, "edited.json")
+    assert [row["edit"] for row in found] == ["moved", "deleted", "added"]
+    assert {row["edited_by"] for row in found} == {"tester"}
+    assert found[1]["confirm"] is False
+    assert page.locator(".jp-Notebook .jp-CodeCell").count() == cells
+    page.keyboard.press("Control+z")
+    said(home, lambda rows: len(rows) == 2, "edited.json")
+    page.screenshot(path=pictures / "jupyterlab-editor.png")
     # JupyterLab's own console messages are not ours; ours name the widget.
     watched.faults[:] = [f for f in watched.faults if "craterlab" in f.lower()]

@@ -75,8 +75,6 @@ def test_the_divider_is_dragged_and_moved_by_keys(shown):
 def test_side_by_side_shows_the_same_place_twice(shown):
     hide_craters(shown)
     shown.get_by_role("radio", name="Side by side").click()
-    shown.locator(".craterlab-stage").focus()
-    shown.keyboard.press("0")
     frames(shown)
     shown.wait_for_selector("[data-missing='0']")
     assert state(shown, "mode") == "side"

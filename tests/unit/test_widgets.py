@@ -121,7 +121,7 @@ def test_images_of_different_ground_are_refused(scene):
     here = placed.assign_coords(x=np.arange(200) * 10.0, y=-np.arange(120) * 10.0)
     with pytest.raises(cl.CraterlabError, match="do not overlap"):
         Swipe(here, here.assign_coords(x=np.arange(200) * 10.0 + 9000))
-    with pytest.raises(cl.CraterlabError, match="no CRS|has none"):
+    with pytest.raises(cl.CraterlabError, match="the other has none"):
         Swipe(here, scene)
     half = Swipe(here, here.isel(x=slice(100, 200)))
     assert half.layers[1]["place"] == pytest.approx([1, 1, 100, 0])

@@ -185,7 +185,7 @@ function build(shell: Shell<SwipeTraits>): () => void {
         viewer.ask();
       }, FLICKER_MS) as unknown as number;
     handle.element.hidden = value !== "swipe" || !layer("b");
-    viewer.ask();
+    viewer.refit();
   };
   const toggle = (text: string, name: "show_craters" | "show_std", ...more: Node[]) => {
     const box = el("input", "", { type: "checkbox" });

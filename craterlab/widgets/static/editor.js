@@ -351,7 +351,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
       watchWidth(
         this.stage,
         guard((width) => {
-          this.width = width, this.fitted || this.pull(), this.ask();
+          this.width = width, this.fitted ? this.refit() : this.pull();
         })
       )
     ), listeners.add(() => {
@@ -369,13 +369,18 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   still = 0;
   moving = !1;
   fitted = !1;
+  whole = !1;
   ask() {
     this.frame.ask();
   }
   /** The whole image. */
   fit() {
     let { model } = this.options, width = this.options.pictures(this.width, this.height)[0].pane.width;
-    this.view.zoom = Math.min(width / model.get("cols"), this.height / model.get("rows")), this.view.x = model.get("cols") / 2, this.view.y = model.get("rows") / 2, this.fitted = !0, this.moved();
+    this.view.zoom = Math.min(width / model.get("cols"), this.height / model.get("rows")), this.view.x = model.get("cols") / 2, this.view.y = model.get("rows") / 2, this.fitted = !0, this.moved(), this.whole = !0;
+  }
+  /** The whole image again, where it was what was shown and the room for it has changed. */
+  refit() {
+    this.whole && this.width ? this.fit() : this.ask();
   }
   zoomBy(factor, x = this.view.x, y = this.view.y) {
     let { model } = this.options, least = Math.min(this.width / model.get("cols"), this.height / model.get("rows"), 1) / 2, zoom = clamp(this.view.zoom * factor, least, MOST_ZOOM), k = this.view.zoom / zoom;
@@ -410,7 +415,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   moved() {
     let { model } = this.options;
-    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.moving = !0, clearTimeout(this.still), this.still = setTimeout(() => {
+    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.moving = !0, this.whole = !1, clearTimeout(this.still), this.still = setTimeout(() => {
       this.moving = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes(), this.ask();
     }, STILL_MS), this.ask();
   }

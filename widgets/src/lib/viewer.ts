@@ -50,6 +50,7 @@ export class Viewer {
   private still = 0;
   private moving = false;
   private fitted = false;
+  private whole = false;
 
   constructor(private readonly options: ViewerOptions) {
     const { model, listeners, label, guard } = options;
@@ -98,8 +99,8 @@ export class Viewer {
         this.stage,
         guard((width: number) => {
           this.width = width;
-          if (!this.fitted) this.pull();
-          this.ask();
+          if (this.fitted) this.refit();
+          else this.pull();
         }),
       ),
     );
@@ -123,6 +124,13 @@ export class Viewer {
     this.view.y = model.get("rows") / 2;
     this.fitted = true;
     this.moved();
+    this.whole = true;
+  }
+
+  /** The whole image again, where it was what was shown and the room for it has changed. */
+  refit(): void {
+    if (this.whole && this.width) this.fit();
+    else this.ask();
   }
 
   zoomBy(factor: number, x = this.view.x, y = this.view.y): void {
@@ -178,6 +186,7 @@ export class Viewer {
     this.view.x = clamp(this.view.x, 0, model.get("cols"));
     this.view.y = clamp(this.view.y, 0, model.get("rows"));
     this.moving = true;
+    this.whole = false;
     clearTimeout(this.still);
     this.still = setTimeout(() => {
       this.moving = false;
