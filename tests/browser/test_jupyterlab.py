@@ -187,7 +187,7 @@ def test_explore_in_jupyterlab(watched, lab):
     cells = page.locator(".jp-Notebook .jp-CodeCell").count()
     stage.focus()
     # In the notebook's command mode these letters insert and delete cells.
-    for key in ("n", "l", "a", "Escape", "n", "Delete", "a", "Enter"):
+    for key in ("n", "l", "a", "Escape", "n", "n", "Delete", "a", "Enter"):
         page.keyboard.press(key)
         page.wait_for_timeout(150)
     found = said(home, lambda rows: len(rows) == 3, "edited.json")
