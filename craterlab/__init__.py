@@ -15,7 +15,7 @@ from ._version import __version__
 from .errors import CraterlabError
 
 if TYPE_CHECKING:
-    from . import dating, match, plot, simulate
+    from . import dating, match, plot, simulate, widgets
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize, profiles
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .superres import superres
     from .superres.audit import Audit, audit
     from .train.finetune import finetune
+    from .widgets.explorer import explore
 
 # public name -> module that holds it
 _HOME = {
@@ -50,6 +51,7 @@ _HOME = {
     "completeness": "completeness",
     "craters_from_pixels": "grid",
     "detect": "detect",
+    "explore": "widgets.explorer",
     "finetune": "train.finetune",
     "instruments": "instruments",
     "open_scene": "scene",
@@ -64,7 +66,7 @@ _HOME = {
     "systems": "dating",
     "write_craters": "catalog",
 }
-_MODULES = ("dating", "match", "plot", "simulate")
+_MODULES = ("dating", "match", "plot", "simulate", "widgets")
 
 __all__ = [
     "SFD",
@@ -86,6 +88,7 @@ __all__ = [
     "craters_from_pixels",
     "dating",
     "detect",
+    "explore",
     "finetune",
     "instruments",
     "match",
@@ -101,6 +104,7 @@ __all__ = [
     "simulate",
     "superres",
     "systems",
+    "widgets",
     "write_craters",
 ]
 
