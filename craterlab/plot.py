@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["craters", "scene", "sfd"]
 
 _MAX_PX = 2000  # more than a page or a screen shows
-_NICE = (1.0, 2.0, 5.0, 10.0)
 # Angles a reader takes for "north is up", degrees.
 _UPRIGHT = 2.0
 
@@ -88,7 +87,9 @@ def scene(
         extent=(0, cols, rows, 0),
         interpolation="antialiased",
     )
-    _ticks(ax, grid)
+    from .plot_axes import ticks
+
+    ticks(ax, grid)
     if scale_bar:
         _scale_bar(ax, grid)
         _arrows(ax, grid, float(ds.attrs.get("sun_azimuth_deg", np.nan)))
@@ -146,7 +147,7 @@ def craters(
     ds = as_scene(scene)
     grid = grid_of(ds)
     ax = globals()["scene"](ds, ax, **options)
-    x, y, width, height, angle = _ellipses(grid, craters)
+    x, y, width, height, angle = ellipses(grid, craters)
     values = None
     if colour is not None and colour in craters:
         values = np.asarray(craters[colour], float)
@@ -252,7 +253,7 @@ def _decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
     return np.concatenate(strips).astype(np.float32)
 
 
-def _ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
+def ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
     """Centre, axes and angle (degrees, as matplotlib turns them in data coordinates) of the craters in scene pixels."""
     by_ground = grid.crs is not None and {"lon", "lat", "diameter_m"} <= set(craters)
     wanted = ("lon", "lat", "diameter_m") if by_ground else ("x_px", "y_px", "diameter_px")
@@ -277,23 +278,19 @@ def _length(metres: float) -> str:
     return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
-def _nice(value: float) -> float:
-    """The largest 1, 2 or 5 times a power of ten that is not above `value`."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(max(n for n in _NICE if n * power <= value * (1 + 1e-9)) * power)
-
-
 def _scale_bar(ax: Axes, grid: Grid) -> None:
     """A bar about a fifth of the image wide, true in the middle of the scene along a row."""
+    from .plot_axes import nice
+
     rows, cols = grid.shape
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
     if not (np.isfinite(per_px) and per_px > 0):
         if grid.crs is not None or cols < 10:
             return
-        length_px = _nice(cols / 4)
+        length_px = nice(cols / 4)
         text = f"{length_px:g} px"
     else:
-        ground = _nice(cols / 4 * per_px)
+        ground = nice(cols / 4 * per_px)
         length_px, text = ground / per_px, _length(ground)
     from matplotlib.patheffects import withStroke
 
@@ -340,57 +337,3 @@ def _arrows(ax: Axes, grid: Grid, sun_azimuth_deg: float) -> None:
             text, (1, 1), xycoords=at(0, 18), ha="center", va="top", fontsize=9, color="white", weight="bold",
             path_effects=[withStroke(linewidth=3, foreground="black")],
         )  # fmt: skip
-
-
-def _ticks(ax: Axes, grid: Grid) -> None:
-    """Longitude below and latitude beside the map where its edges run along them, else pixels and the middle."""
-    rows, cols = grid.shape
-    if grid.crs is None:
-        ax.set_xlabel("x (px)")
-        ax.set_ylabel("y (px)")
-        return
-    meridians, parallels = _crossings(grid, 0), _crossings(grid, 1)
-    if meridians is None or parallels is None:
-        lon, lat = (float(v) for v in grid.lonlat(cols / 2, rows / 2))
-        ax.set_xlabel(f"x (px); middle of the image at {_degrees(lon, 'EW', 3)}, {_degrees(lat, 'NS', 3)}")
-        ax.set_ylabel("y (px)")
-        return
-    ax.set_xticks(*meridians)
-    ax.set_yticks(*parallels)
-    ax.set_xlabel("planetocentric longitude")
-    ax.set_ylabel("planetocentric latitude")
-    for text in ax.get_yticklabels():
-        text.set(rotation=90, va="center")
-
-
-def _crossings(grid: Grid, axis: int) -> tuple[list[float], list[str]] | None:
-    """Where round longitudes (0) cross the bottom edge, or latitudes (1) the left one; None where they run askew."""
-    rows, cols = grid.shape
-    n = 65
-    x, y = np.linspace(0, cols, n), np.linspace(0, rows, n)
-    near = grid.lonlat(*((x, np.full(n, rows)) if axis == 0 else (np.zeros(n), y)))[axis]
-    far = grid.lonlat(*((x, np.zeros(n)) if axis == 0 else (np.full(n, cols), y)))[axis]
-    if not (np.isfinite(near).all() and np.isfinite(far).all()):
-        return None
-    if axis == 0:
-        near, far = near[0] + _turn(near - near[0]), near[0] + _turn(far - near[0])
-    span = float(near[-1] - near[0])
-    monotone = span != 0 and (np.diff(near) * np.sign(span) > 0).all()
-    if not monotone or np.abs(near - far).max() > 0.05 * abs(span):
-        return None
-    step = _nice(abs(span) / 3)
-    digits = max(0, -int(np.floor(np.log10(step))))
-    values = np.arange(np.ceil(min(near[0], near[-1]) / step), np.floor(max(near[0], near[-1]) / step) + 1) * step
-    order = np.argsort(near)
-    at = np.interp(values, near[order], (x if axis == 0 else y)[order])
-    wrapped = _turn(values) if axis == 0 else values
-    return at.tolist(), [_degrees(v, ("EW", "NS")[axis], digits) for v in wrapped]
-
-
-def _turn(degrees: NDArray[Any]) -> NDArray[Any]:
-    return (degrees + 180) % 360 - 180
-
-
-def _degrees(value: float, letters: str, digits: int) -> str:
-    value = round(float(value), digits)
-    return f"{abs(value):.{digits}f}°" + ("" if value == 0 else f" {letters[value < 0]}")

@@ -15,7 +15,7 @@ from affine import Affine
 from matplotlib.collections import EllipseCollection
 
 import craterlab as cl
-from craterlab import plot
+from craterlab import plot, plot_axes
 from craterlab.errors import CraterlabError
 from craterlab.grid import craters_from_pixels
 
@@ -133,7 +133,7 @@ def test_colour_by_another_column_or_by_name():
 
 @pytest.mark.parametrize(("value", "nice"), [(1, 1), (1.99, 1), (2, 2), (6, 5), (49, 20), (0.3, 0.2), (1000, 1000)])
 def test_scale_bars_are_round(value, nice):
-    assert plot._nice(value) == pytest.approx(nice)
+    assert plot_axes.nice(value) == pytest.approx(nice)
 
 
 def bar(ax) -> tuple[float, str]:
