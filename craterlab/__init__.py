@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
     from .instruments import Instrument, instruments
+    from .leaflet import leaflet
     from .scene import open_scene
     from .superres import superres
     from .superres.audit import Audit, audit
@@ -50,6 +51,7 @@ _HOME = {
     "detect": "detect",
     "finetune": "train.finetune",
     "instruments": "instruments",
+    "leaflet": "leaflet",
     "open_scene": "scene",
     "read_counts": "catalog",
     "read_craters": "catalog",
@@ -82,6 +84,7 @@ __all__ = [
     "detect",
     "finetune",
     "instruments",
+    "leaflet",
     "match",
     "open_scene",
     "plot",

@@ -73,7 +73,7 @@ def scene(
         raise CraterlabError(f"max_px is a number of pixels, at least 1; got {max_px}")
     grid = grid_of(ds)
     rows, cols = grid.shape
-    small = _decimated(ds[layer], max_px)
+    small = decimated(ds[layer], max_px)
     ax = _axes(ax, rows / cols)
     low, high = np.nanpercentile(small, percentiles) if np.isfinite(small).any() else (0.0, 1.0)
     from matplotlib import colormaps
@@ -232,7 +232,7 @@ def _axes(ax: Axes | None, aspect: float) -> Axes:
     return new
 
 
-def _decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
+def decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
     """Means of square blocks of valid pixels, read in strips."""
     image = image.transpose("y", "x")
     rows, cols = image.shape
@@ -274,7 +274,7 @@ def ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
     return tuple(full)
 
 
-def _length(metres: float) -> str:
+def length(metres: float) -> str:
     return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
@@ -291,7 +291,7 @@ def _scale_bar(ax: Axes, grid: Grid) -> None:
         text = f"{length_px:g} px"
     else:
         ground = nice(cols / 4 * per_px)
-        length_px, text = ground / per_px, _length(ground)
+        length_px, text = ground / per_px, length(ground)
     from matplotlib.patheffects import withStroke
 
     left, bottom = 0.035 * cols, rows - 0.04 * rows

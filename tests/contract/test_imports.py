@@ -24,6 +24,7 @@ SIGNATURES = {
     "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
     "area_km2": "scene within",
+    "leaflet": "scene craters * sharp percentiles max_px height",
     "completeness": "scene * model n seed threshold min_diameter_px device progress",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",
