@@ -31,8 +31,9 @@ _MOST_CRATERS = 3000  # more outlines than these make the browser slow
 _WIDTH_PX = 800  # a notebook's; only for the first view
 _COLOUR = "#ffb000"
 _UNITS = {"diameter_m": "m", "depth_m": "m", "lon": "°E", "lat": "°N"}
-# Each image in a pane of its own: the divider clips panes, so two images in one pane are clipped alike.
-_PANES = {"scene": {"zIndex": 401}, "sharp": {"zIndex": 402}, "craters": {"zIndex": 450}}
+# Each image in a pane of its own: the divider clips panes, so two images in one pane are clipped alike. Both below
+# Leaflet's pane of outlines (400), where GeoJSON stays whatever pane it is given.
+_PANES = {"scene": {"zIndex": 201}, "sharp": {"zIndex": 202}}
 
 
 def leaflet(
@@ -202,7 +203,7 @@ def _add_craters(shown: Any, table: pd.DataFrame, rings: NDArray[np.float64]) ->
     ]
     style = {"color": _COLOUR, "weight": 1.5, "opacity": 1, "fillOpacity": 0.03, "smoothFactor": 0}
     layer = il.GeoJSON(
-        data={"type": "FeatureCollection", "features": features}, style=style, pane="craters", name="craters",
+        data={"type": "FeatureCollection", "features": features}, style=style, name="craters",
         hover_style={"color": "white", "weight": 3},
     )  # fmt: skip
     shown.add(layer)

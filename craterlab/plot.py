@@ -33,7 +33,8 @@ def scene(
     max_px: int = _MAX_PX,
     cmap: str = "gray",
     scale_bar: bool = True,
-) -> Axes:
+    backend: str = "matplotlib",
+) -> Any:
     """Draw a scene, stretched, with a scale bar and, where its place is known, longitude and latitude.
 
     Parameters
@@ -51,19 +52,22 @@ def scene(
     cmap : str
         Colour map, by its matplotlib name. Pixels without data are drawn pale blue.
     scale_bar : bool
-        Also arrows to the north, where it is not up, and to the sun, where it is known.
+        Also arrows to the north, where it is not up, and to the sun, where it is known; these in print only.
+    backend : {"matplotlib", "holoviews"}
+        For print, or for the screen: then every zoom reads the part in view anew, so that an image of any size works.
 
     Returns
     -------
-    Axes
+    matplotlib Axes, or holoviews.Image or DynamicMap
         In pixel coordinates of the scene: origin at the top left corner, centre of the first pixel at (0.5, 0.5).
 
     Raises
     ------
     CraterlabError
-        The scene lacks the layer, or is none.
+        The scene lacks the layer, or is none; an unknown backend, or one that is not installed.
     """
     from .grid import grid_of
+    from .plot_screen import on_screen, screen_scene
     from .scene import as_scene
 
     ds = as_scene(scene)
@@ -71,6 +75,8 @@ def scene(
         raise CraterlabError(f"the scene has no layer {layer!r}; it has {', '.join(map(str, ds.data_vars))}")
     if max_px < 1:
         raise CraterlabError(f"max_px is a number of pixels, at least 1; got {max_px}")
+    if on_screen(backend, ax, default="matplotlib"):
+        return screen_scene(ds, layer, percentiles=percentiles, max_px=max_px, cmap=cmap, scale_bar=scale_bar)
     grid = grid_of(ds)
     rows, cols = grid.shape
     small = decimated(ds[layer], max_px)
@@ -105,8 +111,9 @@ def craters(
     cmap: str = "plasma",
     linewidth: float = 1.1,
     colorbar: bool = True,
+    backend: str = "matplotlib",
     **options: Any,
-) -> Axes:
+) -> Any:
     """Draw craters as circles over their scene.
 
     Parameters
@@ -125,36 +132,42 @@ def craters(
         Points.
     colorbar : bool
         Whether to say what the colours mean.
+    backend : {"matplotlib", "holoviews"}
+        For print, or for the screen: then the cursor tells what is known of a crater, and of more than 2000 the largest
+        in view are outlined over the density of all.
     **options
         As for `craterlab.plot.scene`.
 
     Returns
     -------
-    Axes
+    matplotlib Axes, or holoviews.Overlay or DynamicMap
         As from `craterlab.plot.scene`. On a stretched map the circles are ellipses.
 
     Raises
     ------
     CraterlabError
-        The table lacks the columns it is drawn from.
+        The table lacks the columns it is drawn from; an unknown backend, or one that is not installed. For the screen
+        also: the craters are on another body, or none lies on the scene.
     """
-    from matplotlib.collections import EllipseCollection
     from matplotlib.colors import is_color_like
 
     from .grid import grid_of
+    from .plot_screen import on_screen, screen_craters
     from .scene import as_scene
 
-    ds = as_scene(scene)
-    grid = grid_of(ds)
-    ax = globals()["scene"](ds, ax, **options)
-    x, y, width, height, angle = ellipses(grid, craters)
-    values = None
-    if colour is not None and colour in craters:
-        values = np.asarray(craters[colour], float)
-    elif colour is not None and colour != "score" and not is_color_like(colour):
+    if colour is not None and colour not in craters and colour != "score" and not is_color_like(colour):
         raise CraterlabError(
             f"the crater table has no column {colour!r}, and it is no colour; columns: {', '.join(craters)}"
         )
+    ds = as_scene(scene)
+    under = globals()["scene"](ds, ax, backend=backend, **options)
+    if on_screen(backend, ax, default="matplotlib"):
+        return screen_craters(ds, craters, under, colour=colour, cmap=cmap, colorbar=colorbar)
+    from matplotlib.collections import EllipseCollection
+
+    grid, ax = grid_of(ds), under
+    x, y, width, height, angle = ellipses(grid, craters)
+    values = np.asarray(craters[colour], float) if colour is not None and colour in craters else None
     # A dark casing keeps the circle readable on sunlit rims, the bright line in the shadows.
     for width_pt, style in ((linewidth + 1.1, {"edgecolors": "black", "alpha": 0.55}), (linewidth, {})):
         rings = EllipseCollection(
