@@ -33,7 +33,7 @@ def jupyterlab(home: Path, *cells: str) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(120):
+        for _ in range(360):
             try:
                 urllib.request.urlopen(f"{address}/api?token=craterlab", timeout=2)
                 break
