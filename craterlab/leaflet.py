@@ -202,20 +202,16 @@ def _add_craters(shown: Any, table: pd.DataFrame, rings: NDArray[np.float64]) ->
         for i, (row, ring) in enumerate(zip(table.to_dict("records"), rings, strict=True))
     ]
     style = {"color": _COLOUR, "weight": 1.5, "opacity": 1, "fillOpacity": 0.03, "smoothFactor": 0}
+    said = HTML()
+    # Bound to the layer: a popup added to the map's layers makes ipyleaflet drop the two images of the divider.
     layer = il.GeoJSON(
-        data={"type": "FeatureCollection", "features": features}, style=style, name="craters",
+        data={"type": "FeatureCollection", "features": features}, style=style, name="craters", popup=said,
         hover_style={"color": "white", "weight": 3},
     )  # fmt: skip
     shown.add(layer)
-    said = HTML()
-    popup = il.Popup(child=said, max_width=260)
 
     def tell(feature: Any = None, **_: Any) -> None:
-        at = np.array(feature["geometry"]["coordinates"][0])[:-1].mean(0)
-        if popup in shown.layers:
-            shown.remove(popup)
-        said.value, popup.location = feature["properties"]["text"], (float(at[1]), float(at[0]))
-        shown.add(popup)
+        said.value = feature["properties"]["text"]
 
     layer.on_click(tell)
 

@@ -48,7 +48,9 @@ def image_of(shown):
 
 
 def zoomed(picture, x_range, y_range):
-    (stream,) = picture.streams if hasattr(picture, "streams") and picture.streams else picture.callback.inputs[0].streams
+    (stream,) = (
+        picture.streams if hasattr(picture, "streams") and picture.streams else picture.callback.inputs[0].streams
+    )
     stream.event(x_range=x_range, y_range=y_range)
     return picture[()]
 
