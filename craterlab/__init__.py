@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .detect import detect
     from .grid import area_km2, craters_from_pixels
     from .instruments import Instrument, instruments
+    from .leaflet import leaflet
     from .scene import open_scene
     from .segment import segment, segment_polygons
     from .superres import superres
@@ -54,6 +55,7 @@ _HOME = {
     "explore": "widgets.explorer",
     "finetune": "train.finetune",
     "instruments": "instruments",
+    "leaflet": "leaflet",
     "open_scene": "scene",
     "profiles": "characterize",
     "read_counts": "catalog",
@@ -91,6 +93,7 @@ __all__ = [
     "explore",
     "finetune",
     "instruments",
+    "leaflet",
     "match",
     "open_scene",
     "plot",

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["contact_sheet", "craters", "scene", "sfd"]
 
 _MAX_PX = 2000  # more than a page or a screen shows
-_NICE = (1.0, 2.0, 5.0, 10.0)
 # Angles a reader takes for "north is up", degrees.
 _UPRIGHT = 2.0
 
@@ -35,7 +34,8 @@ def scene(
     max_px: int = _MAX_PX,
     cmap: str = "gray",
     scale_bar: bool = True,
-) -> Axes:
+    backend: str = "matplotlib",
+) -> Any:
     """Draw a scene, stretched, with a scale bar and, where its place is known, longitude and latitude.
 
     Parameters
@@ -53,19 +53,22 @@ def scene(
     cmap : str
         Colour map, by its matplotlib name. Pixels without data are drawn pale blue.
     scale_bar : bool
-        Also arrows to the north, where it is not up, and to the sun, where it is known.
+        Also arrows to the north, where it is not up, and to the sun, where it is known; these in print only.
+    backend : {"matplotlib", "holoviews"}
+        For print, or for the screen: then every zoom reads the part in view anew, so that an image of any size works.
 
     Returns
     -------
-    Axes
+    matplotlib Axes, or holoviews.Image or DynamicMap
         In pixel coordinates of the scene: origin at the top left corner, centre of the first pixel at (0.5, 0.5).
 
     Raises
     ------
     CraterlabError
-        The scene lacks the layer, or is none.
+        The scene lacks the layer, or is none; an unknown backend, or one that is not installed.
     """
     from .grid import grid_of
+    from .plot_screen import on_screen, screen_scene
     from .scene import as_scene
 
     ds = as_scene(scene)
@@ -73,9 +76,11 @@ def scene(
         raise CraterlabError(f"the scene has no layer {layer!r}; it has {', '.join(map(str, ds.data_vars))}")
     if max_px < 1:
         raise CraterlabError(f"max_px is a number of pixels, at least 1; got {max_px}")
+    if on_screen(backend, ax, default="matplotlib"):
+        return screen_scene(ds, layer, percentiles=percentiles, max_px=max_px, cmap=cmap, scale_bar=scale_bar)
     grid = grid_of(ds)
     rows, cols = grid.shape
-    small = _decimated(ds[layer], max_px)
+    small = decimated(ds[layer], max_px)
     ax = _axes(ax, rows / cols)
     low, high = np.nanpercentile(small, percentiles) if np.isfinite(small).any() else (0.0, 1.0)
     from matplotlib import colormaps
@@ -89,7 +94,9 @@ def scene(
         extent=(0, cols, rows, 0),
         interpolation="antialiased",
     )
-    _ticks(ax, grid)
+    from .plot_axes import ticks
+
+    ticks(ax, grid)
     if scale_bar:
         _scale_bar(ax, grid)
         _arrows(ax, grid, float(ds.attrs.get("sun_azimuth_deg", np.nan)))
@@ -105,8 +112,9 @@ def craters(
     cmap: str = "plasma",
     linewidth: float = 1.1,
     colorbar: bool = True,
+    backend: str = "matplotlib",
     **options: Any,
-) -> Axes:
+) -> Any:
     """Draw craters as circles over their scene.
 
     Parameters
@@ -125,36 +133,42 @@ def craters(
         Points.
     colorbar : bool
         Whether to say what the colours mean.
+    backend : {"matplotlib", "holoviews"}
+        For print, or for the screen: then the cursor tells what is known of a crater, and of more than 2000 the largest
+        in view are outlined over the density of all.
     **options
         As for `craterlab.plot.scene`.
 
     Returns
     -------
-    Axes
+    matplotlib Axes, or holoviews.Overlay or DynamicMap
         As from `craterlab.plot.scene`. On a stretched map the circles are ellipses.
 
     Raises
     ------
     CraterlabError
-        The table lacks the columns it is drawn from.
+        The table lacks the columns it is drawn from; an unknown backend, or one that is not installed. For the screen
+        also: the craters are on another body, or none lies on the scene.
     """
-    from matplotlib.collections import EllipseCollection
     from matplotlib.colors import is_color_like
 
     from .grid import grid_of
+    from .plot_screen import on_screen, screen_craters
     from .scene import as_scene
 
-    ds = as_scene(scene)
-    grid = grid_of(ds)
-    ax = globals()["scene"](ds, ax, **options)
-    x, y, width, height, angle = ellipses(grid, craters)
-    values = None
-    if colour is not None and colour in craters:
-        values = np.asarray(craters[colour], float)
-    elif colour is not None and colour != "score" and not is_color_like(colour):
+    if colour is not None and colour not in craters and colour != "score" and not is_color_like(colour):
         raise CraterlabError(
             f"the crater table has no column {colour!r}, and it is no colour; columns: {', '.join(craters)}"
         )
+    ds = as_scene(scene)
+    under = globals()["scene"](ds, ax, backend=backend, **options)
+    if on_screen(backend, ax, default="matplotlib"):
+        return screen_craters(ds, craters, under, colour=colour, cmap=cmap, colorbar=colorbar)
+    from matplotlib.collections import EllipseCollection
+
+    grid, ax = grid_of(ds), under
+    x, y, width, height, angle = ellipses(grid, craters)
+    values = np.asarray(craters[colour], float) if colour is not None and colour in craters else None
     # A dark casing keeps the circle readable on sunlit rims, the bright line in the shadows.
     for width_pt, style in ((linewidth + 1.1, {"edgecolors": "black", "alpha": 0.55}), (linewidth, {})):
         rings = EllipseCollection(
@@ -232,7 +246,7 @@ def _axes(ax: Axes | None, aspect: float) -> Axes:
     return new
 
 
-def _decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
+def decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
     """Means of square blocks of valid pixels, read in strips."""
     image = image.transpose("y", "x")
     rows, cols = image.shape
@@ -274,28 +288,24 @@ def ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
     return tuple(full)
 
 
-def _length(metres: float) -> str:
+def length(metres: float) -> str:
     return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-
-
-def _nice(value: float) -> float:
-    """The largest 1, 2 or 5 times a power of ten that is not above `value`."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(max(n for n in _NICE if n * power <= value * (1 + 1e-9)) * power)
 
 
 def _scale_bar(ax: Axes, grid: Grid) -> None:
     """A bar about a fifth of the image wide, true in the middle of the scene along a row."""
+    from .plot_axes import nice
+
     rows, cols = grid.shape
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
     if not (np.isfinite(per_px) and per_px > 0):
         if grid.crs is not None or cols < 10:
             return
-        length_px = _nice(cols / 4)
+        length_px = nice(cols / 4)
         text = f"{length_px:g} px"
     else:
-        ground = _nice(cols / 4 * per_px)
-        length_px, text = ground / per_px, _length(ground)
+        ground = nice(cols / 4 * per_px)
+        length_px, text = ground / per_px, length(ground)
     from matplotlib.patheffects import withStroke
 
     left, bottom = 0.035 * cols, rows - 0.04 * rows
@@ -341,57 +351,3 @@ def _arrows(ax: Axes, grid: Grid, sun_azimuth_deg: float) -> None:
             text, (1, 1), xycoords=at(0, 18), ha="center", va="top", fontsize=9, color="white", weight="bold",
             path_effects=[withStroke(linewidth=3, foreground="black")],
         )  # fmt: skip
-
-
-def _ticks(ax: Axes, grid: Grid) -> None:
-    """Longitude below and latitude beside the map where its edges run along them, else pixels and the middle."""
-    rows, cols = grid.shape
-    if grid.crs is None:
-        ax.set_xlabel("x (px)")
-        ax.set_ylabel("y (px)")
-        return
-    meridians, parallels = _crossings(grid, 0), _crossings(grid, 1)
-    if meridians is None or parallels is None:
-        lon, lat = (float(v) for v in grid.lonlat(cols / 2, rows / 2))
-        ax.set_xlabel(f"x (px); middle of the image at {_degrees(lon, 'EW', 3)}, {_degrees(lat, 'NS', 3)}")
-        ax.set_ylabel("y (px)")
-        return
-    ax.set_xticks(*meridians)
-    ax.set_yticks(*parallels)
-    ax.set_xlabel("planetocentric longitude")
-    ax.set_ylabel("planetocentric latitude")
-    for text in ax.get_yticklabels():
-        text.set(rotation=90, va="center")
-
-
-def _crossings(grid: Grid, axis: int) -> tuple[list[float], list[str]] | None:
-    """Where round longitudes (0) cross the bottom edge, or latitudes (1) the left one; None where they run askew."""
-    rows, cols = grid.shape
-    n = 65
-    x, y = np.linspace(0, cols, n), np.linspace(0, rows, n)
-    near = grid.lonlat(*((x, np.full(n, rows)) if axis == 0 else (np.zeros(n), y)))[axis]
-    far = grid.lonlat(*((x, np.zeros(n)) if axis == 0 else (np.full(n, cols), y)))[axis]
-    if not (np.isfinite(near).all() and np.isfinite(far).all()):
-        return None
-    if axis == 0:
-        near, far = near[0] + _turn(near - near[0]), near[0] + _turn(far - near[0])
-    span = float(near[-1] - near[0])
-    monotone = span != 0 and (np.diff(near) * np.sign(span) > 0).all()
-    if not monotone or np.abs(near - far).max() > 0.05 * abs(span):
-        return None
-    step = _nice(abs(span) / 3)
-    digits = max(0, -int(np.floor(np.log10(step))))
-    values = np.arange(np.ceil(min(near[0], near[-1]) / step), np.floor(max(near[0], near[-1]) / step) + 1) * step
-    order = np.argsort(near)
-    at = np.interp(values, near[order], (x if axis == 0 else y)[order])
-    wrapped = _turn(values) if axis == 0 else values
-    return at.tolist(), [_degrees(v, ("EW", "NS")[axis], digits) for v in wrapped]
-
-
-def _turn(degrees: NDArray[Any]) -> NDArray[Any]:
-    return (degrees + 180) % 360 - 180
-
-
-def _degrees(value: float, letters: str, digits: int) -> str:
-    value = round(float(value), digits)
-    return f"{abs(value):.{digits}f}°" + ("" if value == 0 else f" {letters[value < 0]}")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from craterlab.errors import CraterlabError
-
 from . import plot_parts as parts
 from .curves import Equilibrium, System
 from .functions import equilibrium
@@ -27,16 +25,11 @@ _PRINT_ONLY = ("source", "epochs", "randomness", "marker")
 
 def draw_sfd(sfd: SFD | Mapping[str, SFD], ax: Axes | None, *, backend: str | None, **options: Any) -> Any:
     """The plot of `craterlab.plot.sfd`: with HoloViews where it is installed and no axes are given, else in print."""
-    from importlib.util import find_spec
+    from craterlab.plot_screen import on_screen
 
     from .plots import plot_sfd
 
-    if backend not in (None, "holoviews", "matplotlib"):
-        raise CraterlabError(f"unknown backend {backend!r}; there are 'holoviews' and 'matplotlib'")
-    there = find_spec("holoviews") is not None and find_spec("bokeh") is not None
-    if backend == "holoviews" and not there:
-        raise CraterlabError("HoloViews is not installed: pip install 'craterlab[notebook]', or backend='matplotlib'")
-    if ax is None and (backend == "holoviews" or (backend is None and there)):
+    if on_screen(backend, ax, default="holoviews"):
         return screen_sfd(sfd, **{k: v for k, v in options.items() if k not in _PRINT_ONLY})
     return plot_sfd(sfd, ax, **options)
 
@@ -68,10 +61,9 @@ def screen_sfd(
     CraterlabError
         If a function's name is unknown.
     """
-    import holoviews as hv
+    from craterlab.plot_screen import holoviews
 
-    if "bokeh" not in hv.Store.loaded_backends():
-        hv.extension("bokeh")
+    hv = holoviews()
     counts = dict(sfd) if isinstance(sfd, Mapping) else {label or parts.count_label(sfd, mathtext=False): sfd}
     first = next(iter(counts.values()))
     by_name = age if isinstance(age, Mapping) else {next(iter(counts)): age}

@@ -41,6 +41,7 @@ SIGNATURES = {
     "segment": "scene * kind device",
     "segment_polygons": "result",
     "area_km2": "scene within",
+    "leaflet": "scene craters * sharp percentiles max_px height",
     "completeness": "scene * model n seed threshold min_diameter_px device progress",
     "sfd": "craters_or_diameters_m * area_km2 kind binning",
     "age": "craters_or_diameters_m * area_km2 system range_km method prior completeness",

@@ -15,7 +15,7 @@ from affine import Affine
 from matplotlib.collections import EllipseCollection
 
 import craterlab as cl
-from craterlab import plot
+from craterlab import plot, plot_axes
 from craterlab.errors import CraterlabError
 from craterlab.grid import craters_from_pixels
 
@@ -55,7 +55,7 @@ def test_large_images_are_drawn_as_block_means_without_nan_spreading():
     image = np.arange(7 * 10, dtype=np.float32).reshape(7, 10)
     image[0, 0] = np.nan
     image[4:6, 4:6] = np.nan
-    small = plot._decimated(xr.DataArray(image, dims=("y", "x")), 5)
+    small = plot.decimated(xr.DataArray(image, dims=("y", "x")), 5)
     assert small.shape == (4, 5)
     assert small[0, 0] == pytest.approx(np.nanmean(image[:2, :2]))
     assert small[3, 4] == pytest.approx(image[6:, 8:].mean())
@@ -68,7 +68,7 @@ def test_large_images_are_read_in_strips(monkeypatch):
     image = xr.DataArray(np.ones((4000, 3000), np.float32), dims=("y", "x"))
     real = xr.DataArray.isel
     monkeypatch.setattr(xr.DataArray, "isel", lambda self, **k: asked.append(k["y"]) or real(self, **k))
-    assert plot._decimated(image, 1000).shape == (1000, 750)
+    assert plot.decimated(image, 1000).shape == (1000, 750)
     assert len(asked) > 2
     assert max(s.stop - s.start for s in asked) < 2000
 
@@ -133,7 +133,7 @@ def test_colour_by_another_column_or_by_name():
 
 @pytest.mark.parametrize(("value", "nice"), [(1, 1), (1.99, 1), (2, 2), (6, 5), (49, 20), (0.3, 0.2), (1000, 1000)])
 def test_scale_bars_are_round(value, nice):
-    assert plot._nice(value) == pytest.approx(nice)
+    assert plot_axes.nice(value) == pytest.approx(nice)
 
 
 def bar(ax) -> tuple[float, str]:
