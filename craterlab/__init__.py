@@ -15,7 +15,7 @@ from ._version import __version__
 from .errors import CraterlabError
 
 if TYPE_CHECKING:
-    from . import dating, match, plot, simulate
+    from . import dating, match, plot, simulate, widgets
     from .bodies import Body, bodies, body
     from .catalog import read_counts, read_craters, write_craters
     from .characterize import characterize
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .superres import superres
     from .superres.audit import Audit, audit
     from .train.finetune import finetune
+    from .widgets.explorer import explore
 
 # public name -> module that holds it
 _HOME = {
@@ -48,6 +49,7 @@ _HOME = {
     "completeness": "completeness",
     "craters_from_pixels": "grid",
     "detect": "detect",
+    "explore": "widgets.explorer",
     "finetune": "train.finetune",
     "instruments": "instruments",
     "open_scene": "scene",
@@ -58,7 +60,7 @@ _HOME = {
     "systems": "dating",
     "write_craters": "catalog",
 }
-_MODULES = ("dating", "match", "plot", "simulate")
+_MODULES = ("dating", "match", "plot", "simulate", "widgets")
 
 __all__ = [
     "SFD",
@@ -80,6 +82,7 @@ __all__ = [
     "craters_from_pixels",
     "dating",
     "detect",
+    "explore",
     "finetune",
     "instruments",
     "match",
@@ -91,6 +94,7 @@ __all__ = [
     "simulate",
     "superres",
     "systems",
+    "widgets",
     "write_craters",
 ]
 

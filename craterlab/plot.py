@@ -146,7 +146,7 @@ def craters(
     ds = as_scene(scene)
     grid = grid_of(ds)
     ax = globals()["scene"](ds, ax, **options)
-    x, y, width, height, angle = _ellipses(grid, craters)
+    x, y, width, height, angle = ellipses(grid, craters)
     values = None
     if colour is not None and colour in craters:
         values = np.asarray(craters[colour], float)
@@ -252,7 +252,7 @@ def _decimated(image: xr.DataArray, max_px: int) -> NDArray[np.float32]:
     return np.concatenate(strips).astype(np.float32)
 
 
-def _ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
+def ellipses(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[Any], ...]:
     """Centre, axes and angle (degrees, as matplotlib turns them in data coordinates) of the craters in scene pixels."""
     by_ground = grid.crs is not None and {"lon", "lat", "diameter_m"} <= set(craters)
     wanted = ("lon", "lat", "diameter_m") if by_ground else ("x_px", "y_px", "diameter_px")

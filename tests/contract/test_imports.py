@@ -13,7 +13,7 @@ import pytest
 
 import craterlab
 
-HEAVY = ("torch", "panel", "holoviews", "dask", "geopandas", "rioxarray", "ipyleaflet", "matplotlib", "scipy")
+HEAVY = ("torch", "panel", "holoviews", "dask", "geopandas", "rioxarray", "ipyleaflet", "matplotlib", "scipy", "anywidget", "ipywidgets")
 
 # The contract with other people's notebooks: parameters in their order, `*` before those that are keyword-only.
 # New ones may be added at the end, keyword-only.
@@ -21,6 +21,7 @@ SIGNATURES = {
     "open_scene": "image dem * body instrument sun_azimuth_deg incidence_deg pixel_size",
     "superres": "scene_or_scenes factor * method instrument prior uncertainty device seed",
     "detect": "scene * model threshold min_diameter_px backend device",
+    "explore": "scene sharp craters * area_km2 system range_km height",
     "finetune": "model scenes craters * within minutes seed out device progress",
     "characterize": "scene craters dem * extra device",
     "area_km2": "scene within",
