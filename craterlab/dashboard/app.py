@@ -42,7 +42,7 @@ class Page:
         self.session = states.Session(scenes, queue)
         self._polling: Any = None
         self._opening = False
-        self.scene = pn.widgets.Select(name="Scene", options=scenes.names)
+        self.scene = pn.widgets.Select(name="Scene", options=scenes.names, sizing_mode="stretch_width")
         self.buttons = {
             verb: pn.widgets.Button(name=text, button_type="primary", disabled=True, sizing_mode="stretch_width")
             for verb, text in _VERBS.items()
@@ -272,7 +272,7 @@ def run(
     )
     try:
         pn.serve(
-            {"/": partial(page, shared)},
+            {"/": lambda: page(shared)},  # Panel knows functions, not partials
             port=port,
             address=address,
             websocket_origin=sorted(f"{host}:{port}" for host in hosts),

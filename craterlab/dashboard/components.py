@@ -9,6 +9,7 @@ import param
 import traitlets as t
 from panel.custom import AnyWidgetComponent  # noqa: TID253  only `serve` imports this file
 
+from .. import widgets
 from ..widgets.base import STATIC, Widget
 
 # Panel sets a component's height; the widget's `height` is that of its picture alone.
@@ -28,7 +29,8 @@ def mirror(widget: Widget) -> Any:
     panel.custom.AnyWidgetComponent
         With a parameter for each trait that the two sides share.
     """
-    kind = type(widget)
+    # Its own class: anywidget makes a new one for each widget.
+    kind: type[Widget] = getattr(widgets, type(widget).__name__)
     names = kind.own_traits()
     shown = _component(kind)(**{name: getattr(widget, name) for name in names}, sizing_mode="stretch_width")
 

@@ -84,7 +84,12 @@ class Scenes:
         """The scene of a name, read as it is needed; `source` is the name."""
         from ..scene import open_scene
 
-        scene = open_scene(self.path(name), **self.known)
+        path = self.path(name)
+        try:
+            scene = open_scene(path, **self.known)
+        except CraterlabError as error:
+            # Where files lie on the server is nobody's business.
+            raise CraterlabError(str(error).replace(str(path), name)) from None
         scene.attrs["source"] = name
         return scene
 
