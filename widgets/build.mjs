@@ -8,7 +8,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const at = process.argv.indexOf("--out");
 const out = at > 0 ? process.argv[at + 1] : join(here, "..", "craterlab", "widgets", "static");
 const MOST_BYTES = 60_000;
-const WIDGETS = ["thresholds", "sfd", "swipe"];
+const WIDGETS = ["thresholds", "sfd", "swipe", "editor"];
 
 mkdirSync(out, { recursive: true });
 const shared = {

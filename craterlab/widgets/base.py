@@ -1,4 +1,4 @@
-"""What all widgets share: traits, their picture for viewers without widgets, their saved page, errors shown to the user."""
+"""What all widgets share: traits, errors shown to the user, the static picture, the saved page."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ class Explore(ipywidgets.Box):
         if self.thresholds is None:
             self.swipe.draw(figure)
             return
-        left, right = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+        both: Any = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+        left, right = both
         self.swipe.draw(left)
         (self.thresholds if self.sfd is None else self.sfd).draw(right)
 

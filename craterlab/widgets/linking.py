@@ -36,7 +36,9 @@ def link(thresholds: Thresholds, *others: Limited) -> None:
     """
     if not isinstance(thresholds, Thresholds) or not others or not all(isinstance(o, Limited) for o in others):
         got = ", ".join(type(w).__name__ for w in (thresholds, *others))
-        raise CraterlabError(f"wanted link(thresholds, other, ...) with a Thresholds first and SFD or Swipe, got ({got})")
+        raise CraterlabError(
+            f"wanted link(thresholds, other, ...) with a Thresholds first and SFD or Swipe, got ({got})"
+        )
     thresholds.group = thresholds.group or uuid4().hex
     for other in others:
         other.group = thresholds.group  # type: ignore[attr-defined]

@@ -51,13 +51,14 @@ def draw_view(
         layer, small = layers[name], pyramids[name].overview
         sx, sy, ox, oy = layer["place"]
         lo, hi = limits[name] if np.isfinite(limits[name][0]) else (0.0, 1.0)
-        step = max(1, max(small.shape) // 1200)
+        step = max(1, max(small.shape) // 560)
         shown = ax.imshow(
             small[::step, ::step],
             cmap=colormaps["gray"].with_extremes(bad=_NODATA),
             vmin=lo,
             vmax=hi,
             extent=(ox, ox + sx * layer["cols"], oy + sy * layer["rows"], oy),
+            interpolation="nearest",
         )
         shown.set_clip_path(_rectangle(ax, clip, rows))
         if layer["label"]:

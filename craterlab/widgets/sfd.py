@@ -77,9 +77,9 @@ class SFD(Limited, Widget):
     system = t.Unicode("").tag(sync=True)
     kind = t.Enum(KINDS, "cumulative").tag(sync=True)
     range_km = t.Tuple(t.Float(), t.Float(), default_value=None, allow_none=True).tag(sync=True)
-    age = t.Dict(None, allow_none=True).tag(sync=True)
+    age: Any = t.Dict(None, allow_none=True).tag(sync=True)
     curves = t.Dict().tag(sync=True)
-    isochrons = t.List().tag(sync=True)
+    isochrons: t.List[Any] = t.List().tag(sync=True)
 
     def __init__(
         self,
@@ -154,7 +154,9 @@ class SFD(Limited, Widget):
             counted, area_km2=self.area_km2, system=self._system, range_km=self.range_km, **self._options
         )
         lo, hi = found.range_km
-        density = f"N(1) = {found.n1_per_km2:.3g} per km²" if not found.upper_limit else f"N(1) < {found.n1_hi:.3g} per km²"
+        density = (
+            f"N(1) = {found.n1_per_km2:.3g} per km²" if not found.upper_limit else f"N(1) < {found.n1_hi:.3g} per km²"
+        )
         line = f"{density}; {found.n:,.6g} craters of {lo:.4g} to {hi:.4g} km ({found.range_reason})"
         self.age = {
             "text": " · ".join(filter(None, (found.text, found.epoch))),
@@ -181,7 +183,9 @@ class SFD(Limited, Widget):
 
     def __repr__(self) -> str:
         found = "no age" if self.result is None else self.result.text
-        return f"SFD({int(self.mask.sum())} craters, area_km2={self.area_km2:.6g}, {self.system!r}, {self.kind}: {found})"
+        return (
+            f"SFD({int(self.mask.sum())} craters, area_km2={self.area_km2:.6g}, {self.system!r}, {self.kind}: {found})"
+        )
 
 
 def _body_name(craters: Any) -> str:

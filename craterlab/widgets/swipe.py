@@ -11,9 +11,9 @@ import xarray as xr
 from ..errors import CraterlabError
 from .base import STATIC, Widget
 from .picture import draw_view
-from .pyramid import Pyramid
+from .pyramid import Pyramid, image_of
 from .table import Limited, columns, kept, rings
-from .viewed import Viewed, grid_under, ground_by_row, image_of, layer_of, place
+from .viewed import Viewed, grid_under, ground_by_row, layer_of, place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,8 @@ MODES = ("swipe", "side", "flicker")
 class Swipe(Viewed, Limited, Widget):
     """Compare two images of the same ground, with craters over them.
 
-    Drag or arrow keys move, wheel or + and - zoom, 0 shows all; the divider is dragged or moved by keys ([ and ]). Images
-    are read tile by tile as they come into view.
+    Drag or arrow keys move, wheel or + and - zoom, 0 shows all; the divider is dragged or moved by keys ([ and ]).
+    Images are read tile by tile as they come into view.
 
     Parameters
     ----------

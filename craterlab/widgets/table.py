@@ -40,18 +40,20 @@ def columns(craters: Any) -> tuple[Floats, Floats]:
         It is no crater table, or a score is no probability.
     """
     if not hasattr(craters, "columns") or "diameter_m" not in craters:
-        got = f"columns {', '.join(map(str, craters.columns))}" if hasattr(craters, "columns") else type(craters).__name__
+        got = (
+            f"columns {', '.join(map(str, craters.columns))}" if hasattr(craters, "columns") else type(craters).__name__
+        )
         raise CraterlabError(
-            f"wanted a crater table with the column diameter_m, got {got}; detect, read_craters and craters_from_pixels "
-            "give one"
+            f"wanted a crater table with the column diameter_m, got {got}; detect, read_craters and "
+            "craters_from_pixels give one"
         )
     size = np.asarray(craters["diameter_m"], float)
     score = np.asarray(craters["score"], float) if "score" in craters else np.full(size.shape, np.nan)
     score = np.where(np.isfinite(score), score, np.nan)
     if ((score < 0) | (score > 1)).any():
         raise CraterlabError(
-            f"scores are probabilities from 0 to 1; this table has {np.nanmin(score):g} to {np.nanmax(score):g}. Divide "
-            "them: craters['score'] = craters['score'] / craters['score'].max()"
+            f"scores are probabilities from 0 to 1; this table has {np.nanmin(score):g} to {np.nanmax(score):g}. "
+            "Divide them: craters['score'] = craters['score'] / craters['score'].max()"
         )
     return score, np.where(np.isfinite(size), size, np.nan)
 
@@ -92,21 +94,28 @@ def rings(grid: Grid, craters: pd.DataFrame, other: Grid | None = None) -> NDArr
     CraterlabError
         Columns are missing, or no crater lies on the grid: the table is of another scene.
     """
+    out = circles_on(grid, craters, other)
+    if len(out) and not _touch(out, grid.shape).any():
+        raise CraterlabError(_elsewhere(grid, craters))
+    return out.astype(np.float32)
+
+
+def circles_on(grid: Grid, craters: pd.DataFrame, other: Grid | None = None) -> Floats:
+    """As `rings`, in full precision and wherever they lie."""
     from ..plot import ellipses
 
     if not len(craters):
-        return np.zeros((0, 5), np.float32)
+        return np.zeros((0, 5))
     _same_body(grid, craters)
     out = np.column_stack(ellipses(grid, craters))
     if grid.crs is None:
         out[:, :4] *= _onto(grid, other, craters)
-    reach = out[:, 2] / 2
-    rows, cols = grid.shape
-    x, y = out[:, 0], out[:, 1]
-    on = (x > -reach) & (x < cols + reach) & (y > -reach) & (y < rows + reach)
-    if not on.any():
-        raise CraterlabError(_elsewhere(grid, craters))
-    return out.astype(np.float32)
+    return out
+
+
+def _touch(circles: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    x, y, reach = circles[:, 0], circles[:, 1], circles[:, 2] / 2
+    return (x > -reach) & (x < shape[1] + reach) & (y > -reach) & (y < shape[0] + reach)
 
 
 def _same_body(grid: Grid, craters: Any) -> None:
@@ -124,7 +133,9 @@ def _onto(grid: Grid, other: Grid | None, craters: Any) -> float:
     """Pixels of `grid` for one of the grid that the table was measured on."""
     if grid.pixel_size_m is not None and "diameter_m" in craters:
         with np.errstate(invalid="ignore", divide="ignore"):
-            measured = np.nanmedian(np.asarray(craters["diameter_m"], float) / np.asarray(craters["diameter_px"], float))
+            measured = np.nanmedian(
+                np.asarray(craters["diameter_m"], float) / np.asarray(craters["diameter_px"], float)
+            )
         return float(measured / grid.pixel_size_m) if np.isfinite(measured) else 1.0
     if other is None:
         return 1.0
@@ -135,13 +146,13 @@ def _onto(grid: Grid, other: Grid | None, craters: Any) -> float:
 def _elsewhere(grid: Grid, craters: Any) -> str:
     if grid.crs is None:
         return (
-            f"none of the {len(craters)} craters lies on this image of {grid.shape[0]} x {grid.shape[1]} pixels: is the "
-            "table of another scene?"
+            f"none of the {len(craters)} craters lies on this image of {grid.shape[0]} x {grid.shape[1]} pixels: is "
+            "the table of another scene?"
         )
     rows, cols = grid.shape
     lon, lat = grid.lonlat(cols / 2, rows / 2)
     return (
         f"none of the {len(craters)} craters lies on this scene, whose middle is at lon {float(lon):.3f}, lat "
-        f"{float(lat):.3f}; the table lies at lon {np.nanmin(craters['lon']):.3f} to {np.nanmax(craters['lon']):.3f}, lat "
-        f"{np.nanmin(craters['lat']):.3f} to {np.nanmax(craters['lat']):.3f}: is it of another scene?"
+        f"{float(lat):.3f}; the table lies at lon {np.nanmin(craters['lon']):.3f} to {np.nanmax(craters['lon']):.3f}, "
+        f"lat {np.nanmin(craters['lat']):.3f} to {np.nanmax(craters['lat']):.3f}: is it of another scene?"
     )

@@ -9,7 +9,7 @@ import traitlets as t
 
 from ..errors import CraterlabError
 from ..grid import Grid, grid_of
-from .pyramid import Pyramid, eight_bit, image_of
+from .pyramid import Pyramid, eight_bit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,10 +26,10 @@ class Viewed(t.HasTraits):
     them, `tiles` holds them). A newer request takes the place of one that was not read yet.
     """
 
-    layers = t.List().tag(sync=True)
+    layers: t.List[Any] = t.List().tag(sync=True)
     rows = t.Int(1).tag(sync=True)
     cols = t.Int(1).tag(sync=True)
-    ground = t.List().tag(sync=True)
+    ground: t.List[Any] = t.List().tag(sync=True)
     view = t.List(t.Float(), None, allow_none=True).tag(sync=True)
     height = t.Int(420).tag(sync=True)
     request = t.Dict({"n": 0, "tiles": []}).tag(sync=True, echo_update=False)
@@ -83,15 +83,15 @@ def place(grid: Grid, on: Grid) -> tuple[float, float, float, float]:
         The two have different coordinate systems, are turned against each other, do not overlap, or, without a
         coordinate system, have different proportions.
     """
-    if (grid.crs is None) != (on.crs is None):
-        raise CraterlabError("one image has a CRS and the other has none, so they cannot be laid over each other")
-    if grid.crs is None:
+    if grid.crs is None and on.crs is None:
         sy, sx = (a / b for a, b in zip(on.shape, grid.shape, strict=True))
         if abs(sx / sy - 1) > 0.02:
             raise CraterlabError(
                 f"images of {on.shape} and {grid.shape} pixels do not show the same ground: their proportions differ"
             )
         return sx, sy, 0.0, 0.0
+    if grid.crs is None or on.crs is None:
+        raise CraterlabError("one image has a CRS and the other has none, so they cannot be laid over each other")
     if not grid.crs.equals(on.crs):
         raise CraterlabError(
             f"the images have two CRS, {on.crs.name!r} and {grid.crs.name!r}; lay one on the other first: "
@@ -128,6 +128,3 @@ def layer_of(name: str, label: str, pyramid: Pyramid, where: Any, limits: Any, c
         "hi": hi,
         "colours": colours,
     }
-
-
-__all__ = ["Viewed", "grid_under", "ground_by_row", "image_of", "layer_of", "place"]

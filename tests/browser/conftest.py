@@ -15,6 +15,7 @@ from pages import CLOCK, Watched, table
 
 WHERE = Path(__file__).parent
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if WHERE in item.path.parents:

@@ -82,7 +82,9 @@ def test_another_version_says_so(opened, craters):
     widget = Thresholds(craters)
     widget.set_trait("protocol", 99)
     page = opened(widget, ".craterlab-error:not([hidden])")
-    assert "another version (1) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
+    assert (
+        "another version (1) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
+    )
 
 
 def test_an_error_of_python_is_shown(opened, craters):

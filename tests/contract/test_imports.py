@@ -13,7 +13,19 @@ import pytest
 
 import craterlab
 
-HEAVY = ("torch", "panel", "holoviews", "dask", "geopandas", "rioxarray", "ipyleaflet", "matplotlib", "scipy", "anywidget", "ipywidgets")
+HEAVY = (
+    "torch",
+    "panel",
+    "holoviews",
+    "dask",
+    "geopandas",
+    "rioxarray",
+    "ipyleaflet",
+    "matplotlib",
+    "scipy",
+    "anywidget",
+    "ipywidgets",
+)
 
 # The contract with other people's notebooks: parameters in their order, `*` before those that are keyword-only.
 # New ones may be added at the end, keyword-only.

@@ -208,7 +208,7 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
         path.moveTo(x + w * Math.cos(turn), y + w * Math.sin(turn)), path.ellipse(x, y, w, h, turn, 0, 2 * Math.PI);
       }
   }
-  return c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), stroke(c, path, "#ffb000", 1.3), c.restore(), n;
+  return c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 1500 ? (c.strokeStyle = "rgba(255,176,0,0.55)", c.lineWidth = 0.7, c.stroke(path)) : stroke(c, path, "#ffb000", 1.3), c.restore(), n;
 }
 function stroke(c, path, colour, width) {
   c.strokeStyle = "rgba(0,0,0,0.6)", c.lineWidth = width + 1.6, c.stroke(path), c.strokeStyle = colour, c.lineWidth = width, c.stroke(path);
@@ -227,7 +227,11 @@ function pick(rings, mask, x, y, zoom) {
 function widget(name, label, build2) {
   return {
     render({ model, el: host }) {
-      let root = el("section", `craterlab craterlab-${name}`, { "aria-label": label }), line = el("p", "craterlab-error", { role: "alert" }), listeners = new Listeners(), own = "", show = () => {
+      let root = el("section", `craterlab craterlab-${name}`, {
+        "aria-label": label,
+        // JupyterLab's single-letter commands are not meant where this has the focus.
+        "data-lm-suppress-shortcuts": "true"
+      }), line = el("p", "craterlab-error", { role: "alert" }), listeners = new Listeners(), own = "", show = () => {
         let text = [own, model.get("error")].filter(Boolean).join(" ");
         line.textContent = text, line.hidden = text === "";
       }, fail = (error) => {

@@ -208,7 +208,11 @@ var Listeners = class {
 function widget(name, label, build2) {
   return {
     render({ model, el: host }) {
-      let root = el("section", `craterlab craterlab-${name}`, { "aria-label": label }), line = el("p", "craterlab-error", { role: "alert" }), listeners = new Listeners(), own = "", show = () => {
+      let root = el("section", `craterlab craterlab-${name}`, {
+        "aria-label": label,
+        // JupyterLab's single-letter commands are not meant where this has the focus.
+        "data-lm-suppress-shortcuts": "true"
+      }), line = el("p", "craterlab-error", { role: "alert" }), listeners = new Listeners(), own = "", show = () => {
         let text = [own, model.get("error")].filter(Boolean).join(" ");
         line.textContent = text, line.hidden = text === "";
       }, fail = (error) => {

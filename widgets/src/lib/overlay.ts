@@ -4,6 +4,7 @@ import type { Pane, View } from "./tiles.ts";
 export const FIELDS = 5;
 const MOST_WHILE_MOVING = 3000;
 const SMALLEST_PX = 1.5;
+const CROWDED = 1500;
 
 export interface Ring {
   x: number;
@@ -60,7 +61,12 @@ export function drawRings(
   c.beginPath();
   c.rect(pane.left, 0, pane.width, pane.height);
   c.clip();
-  stroke(c, path, "#ffb000", 1.3);
+  if (n > CROWDED) {
+    // Full lines of so many would hide the image.
+    c.strokeStyle = "rgba(255,176,0,0.55)";
+    c.lineWidth = 0.7;
+    c.stroke(path);
+  } else stroke(c, path, "#ffb000", 1.3);
   c.restore();
   return n;
 }

@@ -19,7 +19,11 @@ export function widget<T extends CommonTraits>(
 ): { render: (props: RenderProps<T>) => () => void } {
   return {
     render({ model, el: host }) {
-      const root = el("section", `craterlab craterlab-${name}`, { "aria-label": label });
+      const root = el("section", `craterlab craterlab-${name}`, {
+        "aria-label": label,
+        // JupyterLab's single-letter commands are not meant where this has the focus.
+        "data-lm-suppress-shortcuts": "true",
+      });
       const line = el("p", "craterlab-error", { role: "alert" });
       const listeners = new Listeners();
       let own = "";

@@ -1,0 +1,171 @@
+"""The widgets in JupyterLab itself: what is dragged there arrives in the kernel, and the age comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pages import data, drag, frames, table
+
+pytest.importorskip("jupyterlab", reason="JupyterLab is not installed (the extra notebook)")
+
+CODE = """
+import json
+from pathlib import Path
+import numpy as np, xarray as xr
+import craterlab as cl
+
+held = np.load("scene.npz")
+scene = xr.Dataset({"image": (("y", "x"), held["image"])}, attrs={"body": "Mars", "pixel_size_m": 6.0})
+sharp = xr.Dataset({"image": (("y", "x"), held["sharp"])}, attrs={"body": "Mars", "pixel_size_m": 3.0})
+craters = cl.read_craters("craters.parquet")
+view = cl.explore(scene, sharp, craters, area_km2=8.64, system="Mars, Neukum-Ivanov (2001)")
+
+def note(_=None):
+    t = view.thresholds
+    said = {"score_min": t.score_min, "kept": len(t.selected), "sfd": view.sfd.score_min, "age": view.age.text,
+            "divider": view.swipe.divider, "range_km": view.sfd.range_km}
+    Path("said.part").write_text(json.dumps(said))
+    Path("said.part").replace("said.json")
+
+view.sfd.observe(note, "age")
+view.swipe.observe(note, "divider")
+view
+"""
+
+READY = """
+() => {
+  const kernel = jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
+}
+"""
+
+# Milliseconds from the end of a drag to the age that belongs to it.
+STOPWATCH = """
+() => {
+  const sfd = document.querySelector('.craterlab-sfd');
+  window.waits = [];
+  let since = 0;
+  document.addEventListener('pointerup', () => { since = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (since && sfd.dataset.stale === 'false') { window.waits.push(performance.now() - since); since = 0; }
+  }).observe(sfd, { attributes: true });
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, scene):
+    """Address of a JupyterLab on the loopback, and its folder with a notebook."""
+    import nbformat
+
+    home = tmp_path_factory.mktemp("lab")
+    image = scene.image.values
+    np.savez(home / "scene.npz", image=image, sharp=200 - np.kron(image, np.ones((2, 2), np.float32)))
+    many = table(20_000, scene)
+    many.to_parquet(home / "craters.parquet")
+    cells = [nbformat.v4.new_code_cell(CODE)]
+    # Without a named kernel JupyterLab asks for one and waits.
+    about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), home / "view.ipynb")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    settings = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ip=127.0.0.1", "--allow-root"]
+    command += ["--ServerApp.token=craterlab", f"--ServerApp.root_dir={home}", "--LabApp.expose_app_in_browser=True"]
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **settings, "IPYTHONDIR": str(home / "ipython")},
+            cwd=home,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/api?token=craterlab", timeout=2)
+                break
+            except OSError:
+                assert server.poll() is None, (home / "lab.log").read_text()
+                time.sleep(0.5)
+        yield address, home
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def said(home: Path, wanted) -> dict:
+    """What the kernel wrote, once it is what is wanted."""
+    for _ in range(100):
+        if (home / "said.json").exists():
+            found = json.loads((home / "said.json").read_text())
+            if wanted(found):
+                return found
+        time.sleep(0.1)
+    raise AssertionError(
+        f"the kernel says {(home / 'said.json').read_text() if (home / 'said.json').exists() else 'nothing'}"
+    )
+
+
+@pytest.mark.slow
+def test_explore_in_jupyterlab(watched, lab):
+    address, home = lab
+    page = watched.page
+    page.set_viewport_size({"width": 1500, "height": 1150})
+    page.set_default_timeout(90_000)
+    page.goto(f"{address}/lab/tree/view.ipynb?token=craterlab")
+    page.wait_for_function("window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')")
+    page.wait_for_function(READY)
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.wait_for_selector(".craterlab-sfd[data-stale='false']")
+    page.wait_for_selector(".craterlab-stage[data-missing='0']")
+    frames(page)
+    pictures = Path(os.environ.get("CRATERLAB_SCREENSHOTS", home))
+    page.screenshot(path=pictures / "jupyterlab.png")
+
+    page.evaluate(STOPWATCH)
+    page.evaluate("window.frameWork.length = 0")
+    score = page.get_by_role("slider", name="Lowest score")
+    score.scroll_into_view_if_needed()
+    for _ in range(4):
+        drag(page, score, 60, steps=20)
+        page.wait_for_selector(".craterlab-sfd[data-stale='false']")
+        page.wait_for_timeout(200)
+    kept = int(data(page, "thresholds", "kept"))
+    found = said(home, lambda s: s["kept"] == kept)
+    assert 0.2 < found["score_min"] < 0.9
+    assert found["sfd"] == found["score_min"]
+    assert int(data(page, "sfd", "n")) == int(data(page, "swipe", "kept")) == kept
+    assert found["age"] in page.locator(".craterlab-sfd").inner_text()
+    waits, work = page.evaluate("window.waits"), page.evaluate("window.frameWork")
+    print(
+        f"age back after {np.median(waits):.0f} ms (worst {max(waits):.0f}); frame {np.median(work):.2f} ms, 99 % ",
+        end="",
+    )
+    print(f"{np.percentile(work, 99):.1f} ms")
+    assert np.median(waits) <= 150
+
+    low = page.get_by_role("slider", name="Smallest diameter fitted")
+    low.press("ArrowRight")
+    found = said(home, lambda s: s["range_km"] is not None)
+    handle = page.get_by_role("slider", name="Divider")
+    handle.scroll_into_view_if_needed()
+    drag(page, handle, -120)
+    said(home, lambda s: s["divider"] < 0.45)
+    page.get_by_role("radio", name="Side by side").click()
+    page.get_by_role("radio", name="R plot").click()
+    page.wait_for_timeout(500)
+    page.screenshot(path=pictures / "jupyterlab-moved.png")
+    # JupyterLab's own console messages are not ours; ours name the widget.
+    watched.faults[:] = [f for f in watched.faults if "craterlab" in f.lower()]
