@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn  # noqa: TID253  only `serve` imports this file
+from panel.io.resources import LOCAL_DIST  # noqa: TID253
 
 # Absolute imports: `panel serve` runs this file as a script.
 from craterlab.dashboard import state as states
@@ -238,6 +239,9 @@ def page(shared: Shared) -> Any:
     """A page for a new browser tab, whose work ends with it."""
     made = Page(shared.scenes, shared.queue)
     if pn.state.curdoc is not None:
+        # Panel sets this as it writes a page. A tab that comes back after a break gets a session without a page, and
+        # would fetch its style sheets from elsewhere.
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
         pn.state.on_session_destroyed(lambda _: made.session.close())
     pn.state.onload(made.start)
     return made.layout()

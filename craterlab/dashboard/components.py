@@ -13,7 +13,10 @@ from .. import widgets
 from ..widgets.base import STATIC, Widget
 
 # Panel sets a component's height; the widget's `height` is that of its picture alone.
-_HOST_CSS = ":host { height: auto !important; }"
+_HOST_CSS = """
+:host { height: auto !important; flex: 0 0 auto !important; }
+div[class$="-view"] { height: auto !important; }
+"""
 
 
 def mirror(widget: Widget) -> Any:
