@@ -150,12 +150,11 @@ class Page:
             return
         if self._polling is None:
             self._polling = pn.state.add_periodic_callback(self._poll, _POLL_MS)
-        self._poll()
+        self._refresh()
 
     def _cancel(self, _: Any) -> None:
         if self.session.job is not None:
             self.session.queue.cancel(self.session.job)
-        self._poll()
 
     async def _poll(self) -> None:
         job = self.session.job
