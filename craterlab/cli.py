@@ -1,4 +1,4 @@
-"""The shell: `craterlab demo | run | age | bench | train`. Thin: every command is a function of the package."""
+"""The shell: `craterlab demo | run | age | serve | bench | train`. Thin: every command is a function of the package."""
 
 from __future__ import annotations
 
@@ -123,6 +123,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--body", metavar="NAME", help="for files that do not say")
     p.add_argument("--plot", type=Path, metavar="FILE.png", help="draw distributions and ages")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+
+    p = add("serve", commands.serve, "A dashboard of scenes, craters and ages for collaborators, in their browsers.")
+    p.add_argument("scenes", type=Path, nargs="+", metavar="SCENE", help="images and folders of images; no other opens")
+    p.add_argument("--craters", type=Path, metavar="F", help="crater table, shown on the scenes that it lies on")
+    p.add_argument("--port", type=int, default=5006, metavar="N", help="default 5006; 0 for any that is free")
+    p.add_argument("--address", default="127.0.0.1", metavar="A", help="default 127.0.0.1: this machine alone")
+    p.add_argument("--auth-file", type=Path, metavar="F", help='lines user:password, or JSON {"user": "password"}')
+    p.add_argument("--body", metavar="NAME", help="of images that do not say")
+    p.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel of images without a CRS")
 
     p = add("bench", None, "Measure on labelled images.")
     benches = p.add_subparsers(required=True, metavar="NAME", dest="bench")

@@ -159,6 +159,20 @@ def _plot_ages(args: argparse.Namespace, counts: list[Any], ages: list[Any]) -> 
         axes.figure.savefig(part, format=args.plot.suffix[1:].lower(), dpi=150)
 
 
+def serve(args: argparse.Namespace) -> None:
+    from .dashboard import serve
+
+    serve(
+        args.scenes,
+        craters=args.craters,
+        port=args.port,
+        address=args.address,
+        auth_file=args.auth_file,
+        body=args.body,
+        pixel_size=args.pixel_size,
+    )
+
+
 def bench_detect(args: argparse.Namespace) -> None:
     from .bench import bench_detect, format_report
     from .output import check_file, whole_file, write_json

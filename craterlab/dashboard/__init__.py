@@ -1,0 +1,61 @@
+"""The dashboard: scenes, craters and ages in a browser, for collaborators who have no Python.
+
+It needs the extras `dashboard` and `notebook`. Importing this package loads none of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import CraterlabError
+
+__all__ = ["serve"]
+
+NEEDED = ("panel", "param", "bokeh", "anywidget", "ipywidgets", "traitlets")
+
+
+def serve(
+    scenes: list[str | Path],
+    *,
+    craters: str | Path | None = None,
+    port: int = 0,
+    address: str = "127.0.0.1",
+    auth_file: str | Path | None = None,
+    body: str | None = None,
+    pixel_size: float | None = None,
+    patience_s: float = 15.0,
+) -> None:
+    """Serve the dashboard until it is interrupted.
+
+    Parameters
+    ----------
+    scenes : list of path
+        Images, and folders of images. Collaborators can open these and no other file.
+    craters : path, optional
+        Crater table, shown on each scene that it lies on.
+    port : int
+        0 for any that is free; it is printed.
+    address : str
+        To listen on. The default is seen from this machine alone.
+    auth_file : path, optional
+        Who may come in: JSON ``{"user": "password"}``, or a line ``user:password`` for each. Without it, everybody.
+    body, pixel_size
+        As for `open_scene`, for images that do not say.
+    patience_s : float
+        How long the work of a browser that is gone is kept, s.
+
+    Raises
+    ------
+    CraterlabError
+        Panel is not installed, a file is missing, the port is taken.
+    """
+    try:
+        from .app import run
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED:
+            raise
+        raise CraterlabError(
+            f'craterlab serve needs {error.name}: pip install "craterlab[dashboard,notebook]"'
+        ) from None
+    options = {"body": body, "pixel_size": pixel_size}
+    run(scenes, craters, port=port, address=address, auth_file=auth_file, patience_s=patience_s, **options)

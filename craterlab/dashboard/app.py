@@ -1,0 +1,327 @@
+"""The page of the dashboard, and its server. Also for `panel serve craterlab/dashboard/app.py --args SCENE…`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import panel as pn  # noqa: TID253  only `serve` imports this file
+from panel.io.resources import LOCAL_DIST  # noqa: TID253
+
+# Absolute imports: `panel serve` runs this file as a script.
+from craterlab.dashboard import state as states
+from craterlab.dashboard.components import mirror
+from craterlab.dashboard.scenes import Scenes, read_users
+from craterlab.dashboard.work import Job, Queue
+from craterlab.errors import CraterlabError
+
+_POLL_MS = 200
+_VERBS = {"superres": "Sharpen ×2", "detect": "Detect craters", "characterize": "Describe craters"}
+_LIMITS = ["score_min", "diameter_min_m", "diameter_max_m"]
+_LOGIN = Path(__file__).parent / "login.html"
+
+
+class Page:
+    """What one browser tab sees of its session.
+
+    Parameters
+    ----------
+    scenes : Scenes
+    queue : Queue
+    """
+
+    def __init__(self, scenes: Scenes, queue: Queue) -> None:
+        self.session = states.Session(scenes, queue)
+        self._polling: Any = None
+        self._opening = False
+        self.scene = pn.widgets.Select(name="Scene", options=scenes.names, sizing_mode="stretch_width")
+        self.buttons = {
+            verb: pn.widgets.Button(name=text, button_type="primary", disabled=True, sizing_mode="stretch_width")
+            for verb, text in _VERBS.items()
+        }
+        self.cancel = pn.widgets.Button(name="Cancel", disabled=True, sizing_mode="stretch_width")
+        self.status = pn.pane.HTML("", sizing_mode="stretch_width")
+        self.bar = pn.indicators.Progress(value=0, max=100, visible=False, sizing_mode="stretch_width", height=10)
+        self.downloads = [
+            *(self._download(suffix, "craters", self.session.catalogue) for suffix in states.CATALOGUES),
+            *(self._download(suffix, "sfd", self.session.figure) for suffix in states.FIGURES),
+        ]
+        self.image = pn.Column(sizing_mode="stretch_width")
+        self.limits = pn.Column(sizing_mode="stretch_width")
+        self.age = pn.Column(sizing_mode="stretch_width")
+        self.scene.param.watch(self._chosen, "value")
+        for verb, button in self.buttons.items():
+            button.on_click(partial(self._ask, verb))
+        self.cancel.on_click(self._cancel)
+
+    def layout(self) -> Any:
+        """The page."""
+        side = pn.Column(
+            pn.pane.HTML("<h1 style='margin:0;font-size:20px'>craterlab</h1>"),
+            self.scene,
+            *self.buttons.values(),
+            self.cancel,
+            self.bar,
+            self.status,
+            pn.pane.HTML("<h2 style='margin:8px 0 0;font-size:15px'>Download</h2>"),
+            *self.downloads,
+            width=230,
+        )
+        main = pn.Column(self.image, self.limits, sizing_mode="stretch_width", styles={"flex": "3 1 480px"})
+        right = pn.Column(self.age, sizing_mode="stretch_width", styles={"flex": "2 1 380px"})
+        views = pn.FlexBox(main, right, sizing_mode="stretch_width", align_items="flex-start")
+        return pn.Row(side, views, sizing_mode="stretch_width")
+
+    async def start(self) -> None:
+        """Show what the link asks for; without one, the first scene."""
+        try:
+            view = states.view_of(pn.state.session_args)
+            self.session.scenes.path(view.scene or self.session.scenes.names[0])
+            problem = ""
+        except CraterlabError as error:
+            view, problem = states.View(), str(error)
+        await self.show(view)
+        if problem:
+            self.say(problem, alarm=True)
+
+    async def show(self, view: states.View) -> None:
+        """Open the scene of a view without keeping other sessions waiting."""
+        self._opening = True
+        self._refresh()
+        self.say("Opening …")
+        try:
+            await asyncio.to_thread(self.session.open, view)
+            self.say(self.session.note or "Ready.")
+        except CraterlabError as error:
+            self.say(str(error), alarm=True)
+        finally:
+            self._opening = False
+        if self.session.name:
+            self.scene.value = self.session.name
+        self._fill()
+        self._refresh()
+
+    def say(self, text: str, alarm: bool = False) -> None:
+        """A line for the user."""
+        colour = "#a3260a" if alarm else "#1b1b1b"
+        role = "alert" if alarm else "status"
+        self.status.object = f"<div role='{role}' style='color:{colour}'>{html.escape(text)}</div>"
+
+    def _fill(self) -> None:
+        """Put the session's widgets on the page."""
+        session = self.session
+        self.image[:] = [] if session.swipe is None else [mirror(session.swipe)]
+        self._fill_counts()
+
+    def _fill_counts(self) -> None:
+        session = self.session
+        hint = "No craters yet: press “Detect craters”."
+        self.limits[:] = [pn.pane.HTML(hint) if session.thresholds is None else mirror(session.thresholds)]
+        self.age[:] = [] if session.sfd is None else [mirror(session.sfd)]
+        if session.thresholds is not None:
+            session.thresholds.observe(self._link, _LIMITS)
+        if session.sfd is not None:
+            session.sfd.observe(self._link, "range_km")
+        self._link()
+
+    def _link(self, _: Any = None) -> None:
+        """Let the address bar say what is seen."""
+        if pn.state.location is not None:
+            pn.state.location.search = self.session.view.query()
+
+    async def _chosen(self, event: Any) -> None:
+        if event.new != self.session.name and not self._opening:
+            await self.show(states.with_scene(self.session.view, event.new))
+
+    def _ask(self, verb: str, _: Any) -> None:
+        try:
+            self.session.ask(verb)
+        except CraterlabError as error:
+            self.say(str(error), alarm=True)
+            return
+        if self._polling is None:
+            self._polling = pn.state.add_periodic_callback(self._poll, _POLL_MS)
+        self._refresh()
+
+    def _cancel(self, _: Any) -> None:
+        if self.session.job is not None:
+            self.session.queue.cancel(self.session.job)
+
+    async def _poll(self) -> None:
+        job = self.session.job
+        if job is None or job.over:
+            if self._polling is not None:
+                self._polling.stop()
+                self._polling = None
+            if job is not None:
+                await self._done(job)
+        else:
+            self._tell(job)
+        self._refresh()
+
+    def _tell(self, job: Job) -> None:
+        verb = _VERBS[job.function.__name__]
+        if job.state == "waiting":
+            ahead = self.session.queue.ahead(job)
+            self.say(f"{verb}: waiting, {ahead} job{'s' * (ahead != 1)} ahead of you.")
+        else:
+            share = f", {job.share:.0%}" if job.share else ""
+            self.say(f"{verb}: {job.step}{share} …")
+        self.bar.value = round(100 * job.share) if job.state == "running" else 0
+
+    async def _done(self, job: Job) -> None:
+        verb = _VERBS[job.function.__name__]
+        if job.state == "done":
+            try:
+                await asyncio.to_thread(self.session.take, job)
+            except CraterlabError as error:
+                self.say(f"{verb}: {error}", alarm=True)
+                return
+            if job.function is states.verbs.superres:
+                self._fill()
+            else:
+                self._fill_counts()
+            found = f": {job.result['craters']:,} craters" if "craters" in job.result else ""
+            self.say(f"{verb}: done{found}.")
+        elif job.state == "failed":
+            self.say(f"{verb}: {job.error}", alarm=True)
+        else:
+            self.say(f"{verb}: cancelled.")
+
+    def _refresh(self) -> None:
+        """What can be pressed now."""
+        session = self.session
+        for verb, button in self.buttons.items():
+            button.disabled = self._opening or verb not in session.can
+        running = session.job is not None and not session.job.over
+        self.cancel.disabled = not running
+        self.bar.visible = running
+        for each in self.downloads:
+            has = session.thresholds if each.label.startswith("craters") else session.sfd
+            each.disabled = has is None
+
+    def _download(self, suffix: str, what: str, make: Any) -> Any:
+        button: Any = pn.widgets.FileDownload(
+            label=f"{what} {suffix}", filename=f"{what}{suffix}", disabled=True, icon=None, sizing_mode="stretch_width"
+        )
+
+        def give() -> Any:
+            try:
+                button.filename = self.session.filename(suffix, what)
+                return make(suffix)
+            except CraterlabError as error:
+                self.say(str(error), alarm=True)
+                return None
+
+        button.callback = give
+        return button
+
+
+@dataclass
+class Shared:
+    """What all sessions of a server have in common."""
+
+    scenes: Scenes
+    queue: Queue
+
+
+def page(shared: Shared) -> Any:
+    """A page for a new browser tab, whose work ends with it."""
+    made = Page(shared.scenes, shared.queue)
+    if pn.state.curdoc is not None:
+        # Panel sets this as it writes a page. A tab that comes back after a break gets a session without a page, and
+        # would fetch its style sheets from elsewhere.
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
+        pn.state.on_session_destroyed(lambda _: made.session.close())
+    pn.state.onload(made.start)
+    return made.layout()
+
+
+def run(
+    paths: Sequence[str | Path],
+    craters: str | Path | None = None,
+    *,
+    port: int = 0,
+    address: str = "127.0.0.1",
+    auth_file: str | Path | None = None,
+    patience_s: float = 15.0,
+    body: str | None = None,
+    pixel_size: float | None = None,
+) -> None:
+    """Serve until interrupted; see `craterlab.dashboard.serve`."""
+    users = None if auth_file is None else read_users(auth_file)
+    shared = Shared(Scenes(paths, craters, body=body, pixel_size=pixel_size), Queue())
+    port = _free_port(address, port)
+    options: dict[str, Any] = {}
+    if users is not None:
+        options = {"basic_auth": users, "cookie_secret": secrets.token_hex(32)}
+        options |= {"login_template": str(_LOGIN), "logout_template": str(_LOGIN)}
+    elif not _loopback(address):
+        print("craterlab: everybody who reaches this machine can see the scenes; --auth-file F asks for a password")
+    pn.extension()
+    hosts = {address, "localhost", "127.0.0.1", *([] if _loopback(address) else _own_names())}
+    shown = f"[{address}]" if ":" in address else address
+    print(
+        f"craterlab serves {len(shared.scenes.names)} scenes at http://{shown}:{port}  (stop with Ctrl-C)", flush=True
+    )
+    try:
+        pn.serve(
+            {"/": lambda: page(shared)},  # Panel knows functions, not partials
+            port=port,
+            address=address,
+            websocket_origin=sorted(f"{host}:{port}" for host in hosts),
+            title="craterlab",
+            show=False,
+            verbose=False,
+            check_unused_sessions_milliseconds=min(1000, int(500 * patience_s)),
+            unused_session_lifetime_milliseconds=int(1000 * patience_s),
+            **options,
+        )
+    finally:
+        shared.queue.close()
+
+
+def _loopback(address: str) -> bool:
+    return address in ("localhost", "::1") or address.startswith("127.")
+
+
+def _own_names() -> set[str]:
+    """Under which the browser of a colleague may know this machine."""
+    name = socket.gethostname()
+    found = {name, socket.getfqdn()}
+    with contextlib.suppress(OSError):
+        found |= {str(each[4][0]) for each in socket.getaddrinfo(name, None)}
+    return found
+
+
+def _free_port(address: str, port: int) -> int:
+    """The port, or a free one for 0, found out before the scenes are served.
+
+    Raises
+    ------
+    CraterlabError
+        It is taken, or the address is none of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            return int(probe.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CraterlabError(f"cannot listen on {address}, port {port}: {reason}. Name another --port.") from None
+
+
+if __name__.startswith("bokeh_app"):  # panel serve
+    _arguments = sys.argv[1:]
+    page(pn.state.as_cached("craterlab", lambda: Shared(Scenes(_arguments), Queue()))).servable(title="craterlab")

@@ -1,0 +1,294 @@
+"""The dashboard without a browser: what may be opened, who sees what, the queue, links, passwords."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("panel", reason="panel is not installed")
+pytest.importorskip("anywidget", reason="anywidget is not installed")
+
+from craterlab.catalog import read_craters, write_craters
+from craterlab.dashboard.scenes import Scenes, read_users
+from craterlab.dashboard.state import Session, View, view_of
+from craterlab.dashboard.work import Queue
+from craterlab.errors import CraterlabError
+from craterlab.grid import craters_from_pixels
+from craterlab.output import write_geotiff
+
+NAPS = """
+import time
+from craterlab.errors import CraterlabError
+from craterlab.progress import progress_bar
+
+def nap(tell, seconds=0.0, fail="", out=None):
+    tell("napping", 0.5)
+    time.sleep(seconds)
+    if fail:
+        raise CraterlabError(fail)
+    if out:
+        with open(out, "a") as file:
+            file.write("x")
+    return {"slept": seconds}
+
+def bar(tell):
+    for _ in progress_bar(range(4), desc="counting", mininterval=0):
+        time.sleep(0.15)
+    return {}
+
+def die(tell):
+    import os
+    os._exit(3)
+"""
+
+
+def scene_of(size: int = 64) -> xr.Dataset:
+    image = np.random.default_rng(1).normal(60, 10, (size, size)).astype(np.float32)
+    attrs = {"body": "Moon", "pixel_size_m": 50.0}
+    return xr.Dataset({"image": (("y", "x"), image)}, attrs=attrs)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        write_geotiff(scene_of(), scenes / f"{name}.tif")
+    table = {"x_px": rng.uniform(0, 64, 40), "y_px": rng.uniform(0, 64, 40), "diameter_px": rng.uniform(6, 20, 40)}
+    craters = craters_from_pixels({**table, "score": rng.uniform(size=40)}, scene_of())
+    write_craters(craters, tmp_path / "craters.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def scenes(folder) -> Scenes:
+    return Scenes([folder / "scenes"], folder / "craters.parquet", body="Moon", pixel_size=50.0)
+
+
+@pytest.fixture
+def naps(tmp_path, monkeypatch):
+    (tmp_path / "naps.py").write_text(NAPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "naps", raising=False)
+    import naps
+
+    return naps
+
+
+@pytest.fixture
+def queue():
+    made = Queue()
+    yield made
+    made.close()
+
+
+def wait(what, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_only_what_was_given_opens(scenes, folder):
+    assert scenes.names == ["one.tif", "two.tif"]
+    assert scenes.open("one.tif").image.shape == (64, 64)
+    for path in (
+        "../craters.parquet",
+        str(folder / "scenes" / "one.tif"),
+        "/etc/passwd",
+        "one.tif/../two.tif",
+        "./one.tif",
+        "/vsicurl/http://example.org/a.tif",
+        "",
+        "one.tif\0",
+    ):
+        with pytest.raises(CraterlabError, match=r"there is no scene .* there are one\.tif, two\.tif"):
+            scenes.open(path)
+
+
+def test_links_and_vrt_files_do_not_lead_out_of_a_folder(folder):
+    write_geotiff(scene_of(), folder / "private.tif")
+    (folder / "scenes" / "link.tif").symlink_to(folder / "private.tif")
+    (folder / "scenes" / "there.vrt").write_text("<VRTDataset/>")
+    assert Scenes([folder / "scenes"]).names == ["one.tif", "two.tif"]
+
+
+def test_files_of_one_name_are_told_apart(folder):
+    (folder / "more").mkdir()
+    write_geotiff(scene_of(), folder / "more" / "one.tif")
+    several = Scenes([folder / "scenes" / "one.tif", folder / "more", folder / "scenes"])
+    assert several.names == ["one.tif", "more/one.tif", "two.tif"]
+
+
+def test_an_error_does_not_say_where_files_lie(folder):
+    (folder / "scenes" / "bad.tif").write_text("no image")
+    with pytest.raises(CraterlabError) as caught:
+        Scenes([folder / "scenes"]).open("bad.tif")
+    assert str(folder) not in str(caught.value)
+    assert "bad.tif" in str(caught.value)
+
+
+@pytest.mark.parametrize("paths", [[], ["nowhere.tif"], ["empty"]])
+def test_nothing_to_serve_is_told(paths, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(CraterlabError):
+        Scenes(paths)
+
+
+def test_two_sessions_share_nothing(scenes, queue):
+    first, second = Session(scenes, queue), Session(scenes, queue)
+    first.open(View("one.tif", threshold=0.3))
+    second.open(View("one.tif"))
+    before = second.sfd.age
+    first.thresholds.score_min = 0.8
+    assert first.sfd.score_min == first.swipe.score_min == 0.8
+    assert second.view == View("one.tif", 0.0)
+    assert second.sfd.age == before != first.sfd.age
+    first.craters["score"] = 0.0
+    assert scenes.craters.score.max() > 0
+    assert second.craters.score.max() > 0
+    second.open(View("two.tif"))
+    assert (first.name, second.name) == ("one.tif", "two.tif")
+
+
+def test_a_scene_that_fails_leaves_the_view(scenes, queue):
+    session = Session(scenes, queue)
+    session.open(View("one.tif"))
+    with pytest.raises(CraterlabError):
+        session.open(View("../one.tif"))
+    assert session.name == "one.tif"
+    assert session.thresholds is not None
+
+
+def test_downloads_hold_what_is_kept(scenes, queue, tmp_path):
+    session = Session(scenes, queue)
+    with pytest.raises(CraterlabError, match="detect"):
+        session.catalogue(".parquet")
+    session.open(View("one.tif", threshold=0.5))
+    n = int((scenes.craters.score >= 0.5).sum())
+    for suffix in (".parquet", ".scc", ".csv"):
+        path = tmp_path / session.filename(suffix)
+        path.write_bytes(session.catalogue(suffix).getvalue())
+        assert len(read_craters(path, body="Moon")) == n
+    assert session.figure(".png").getvalue().startswith(b"\x89PNG")
+    assert b"<svg" in session.figure(".svg").getvalue()
+    session.close()
+    with pytest.raises(CraterlabError, match="ended"):
+        session.catalogue(".csv")
+
+
+def test_links_restore_a_view():
+    from urllib.parse import parse_qs
+
+    view = View("a scene & more.tif", 0.25, 100.0, None, 0.5, 4.0)
+    query = {k: [v.encode() for v in values] for k, values in parse_qs(view.query()[1:]).items()}
+    assert view_of(query) == view
+    assert view_of({}) == View()
+    for bad in ({"threshold": [b"1.5"]}, {"from_km": [b"nan"]}, {"smallest_m": [b"x"]}):
+        with pytest.raises(CraterlabError, match="wanted a number"):
+            view_of(bad)
+    with pytest.raises(CraterlabError, match="smaller one first"):
+        view_of({"from_km": [b"2"], "to_km": [b"1"]})
+
+
+def test_jobs_run_one_by_one_in_their_order(queue, naps, tmp_path):
+    jobs = [queue.submit(owner, naps.nap, seconds=0.2) for owner in "abc"]
+    wait(lambda: jobs[0].state == "running")
+    assert [queue.ahead(job) for job in jobs] == [0, 1, 2]
+    order = []
+    while not all(job.over for job in jobs):
+        order.append(tuple(job.state for job in jobs).count("running"))
+        time.sleep(0.01)
+    assert max(order) == 1
+    assert [job.result for job in jobs] == [{"slept": 0.2}] * 3
+    pid = queue.worker_pid
+    failed = queue.submit("a", naps.nap, fail="no such thing; type another")
+    counted = queue.submit("a", naps.bar)
+    seen = set()
+    while not counted.over:
+        seen.add((counted.step, counted.share))
+        time.sleep(0.01)
+    assert (failed.state, failed.error) == ("failed", "no such thing; type another")
+    assert {("counting", 0.5), ("counting", 0.75)} <= seen
+    assert queue.worker_pid == pid, "one worker did it all"
+
+
+def test_cancelled_and_abandoned_jobs_end(queue, naps, tmp_path):
+    out = tmp_path / "done"
+    running = queue.submit("a", naps.nap, seconds=60, out=str(out))
+    waiting = queue.submit("a", naps.nap, out=str(out))
+    others = queue.submit("b", naps.nap)
+    wait(lambda: running.step == "napping")
+    worker = queue.worker_pid
+    queue.cancel_all("a")
+    assert running.state == waiting.state == "cancelled"
+    wait(lambda: others.over)
+    assert others.state == "done"
+    assert queue.worker_pid != worker
+    assert not out.exists()
+    assert not queue.busy
+    dead = queue.submit("b", naps.die)
+    after = queue.submit("b", naps.nap)
+    wait(lambda: after.over)
+    assert dead.state == "failed"
+    assert "unexpectedly" in dead.error
+    assert after.state == "done"
+
+
+def test_a_session_that_ends_takes_its_job_along(scenes, queue, naps):
+    session = Session(scenes, queue)
+    session.open(View("one.tif"))
+    job = session.job = queue.submit(session.id, naps.nap, seconds=60)
+    assert session.can == ()
+    with pytest.raises(CraterlabError, match="cannot start now"):
+        session.ask("detect")
+    session.close()
+    assert job.state == "cancelled"
+    wait(lambda: queue.worker_pid is None and not queue.busy)
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        ("maria:lunaris\n# a remark\n\nleo: two: colons\n", {"maria": "lunaris", "leo": "two: colons"}),
+        ('{"maria": "lunaris"}', {"maria": "lunaris"}),
+    ],
+)
+def test_passwords_are_read(text, users, tmp_path):
+    (tmp_path / "users").write_text(text)
+    assert read_users(tmp_path / "users") == users
+
+
+@pytest.mark.parametrize("text", ["", "secretword", "maria:\n", '{"maria": 1}', '{"maria": secretword}', "# nobody"])
+def test_a_bad_password_file_is_told_without_its_secrets(text, tmp_path):
+    (tmp_path / "users").write_text(text)
+    with pytest.raises(CraterlabError, match=r"wanted lines user:password, or JSON") as caught:
+        read_users(tmp_path / "users")
+    assert "secretword" not in str(caught.value)
+    with pytest.raises(CraterlabError, match="there is no file"):
+        read_users(tmp_path / "missing")
+
+
+def test_the_server_never_loads_torch_and_says_what_is_missing(folder):
+    code = (
+        "import sys\n"
+        "from craterlab.dashboard import app, scenes, state, work\n"
+        f"page = app.page(app.Shared(scenes.Scenes([{str(folder / 'scenes')!r}]), work.Queue()))\n"
+        "assert 'torch' not in sys.modules\n"
+        "for name in [n for n in sys.modules if n.startswith(('panel', 'craterlab.dashboard'))]:\n"
+        "    del sys.modules[name]\n"
+        "sys.modules['panel'] = None\n"
+        "from craterlab.cli import main\n"
+        f"sys.exit(main(['serve', {str(folder / 'scenes')!r}]))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 2, run.stderr
+    assert 'pip install "craterlab[dashboard,notebook]"' in run.stderr
