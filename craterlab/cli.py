@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import commands
+from . import commands_bench as bench
+from . import commands_train as train
 from ._version import __version__
 from .errors import CraterlabError
 
@@ -135,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("bench", None, "Measure on labelled images.")
     benches = p.add_subparsers(required=True, metavar="NAME", dest="bench")
-    p = add("detect", commands.bench_detect, "Precision, recall and errors of the detector.", benches)
+    p = add("detect", bench.bench_detect, "Precision, recall and errors of the detector.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--sets", metavar="A,B", help="default all that are there")
@@ -147,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add(
         "finetune",
-        commands.bench_finetune,
+        bench.bench_finetune,
         "What adapting to a sensor gains there and costs elsewhere.",
         benches,
     )
@@ -160,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     _add_model(p)
 
-    p = add("dem", commands.bench_dem, "What a DEM adds to a detector, with intervals.", benches)
+    p = add("dem", bench.bench_dem, "What a DEM adds to a detector, with intervals.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds gld100 and wac_dem")
     p.add_argument("--split", default="dev", help="dev (default), or train: the part that teaches nothing")
     p.add_argument("--models", default="adsnet", metavar="A,B", help="names or weights; compared with the first")
@@ -168,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1, help="of sun, noise and gaps (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
 
-    p = add("superres", commands.bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
+    p = add("superres", bench.bench_superres, "Likeness, crater yield, invented craters, error map, time.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--parts", metavar="A,B", help="of table, yield, invented, coverage, wrong, times; default all")
@@ -184,7 +186,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(p)
 
     p = add(
-        "characterize", commands.bench_characterize, "Depth, erosion, class, rays and secondaries of craters.", benches
+        "characterize",
+        bench.bench_characterize,
+        "Depth, erosion, class, rays and secondaries of craters.",
+        benches,
     )
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     p.add_argument("--split", default="dev", help="of gld100; default dev")
@@ -196,13 +201,18 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1, help="of simulated scenes and intervals (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
 
-    p = add("dating", commands.bench_dating, "Ages beside craterstats', coverage of their errors, randomness.", benches)
+    p = add(
+        "dating",
+        bench.bench_dating,
+        "Ages beside craterstats', coverage of their errors, randomness.",
+        benches,
+    )
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds chronology")
     p.add_argument("--parts", metavar="A,B", help="of reference, coverage, spatial, speed; default all")
     p.add_argument("--surfaces", type=int, default=500, metavar="N", help="simulated (default 500)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
-    p = add("segment", commands.bench_segment, "Landslides by pixel, with intervals.", benches)
+    p = add("segment", bench.bench_segment, "Landslides by pixel, with intervals.", benches)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds mmls")
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--models", default="marslsnet", metavar="A,B", help="names or weights; compared with the first")
@@ -214,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("train", None, "Train a network.")
     trainings = p.add_subparsers(required=True, metavar="NAME", dest="train")
-    p = add("prior", commands.train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
+    p = add("prior", train.train_prior, "Train a prior of super-resolution, or go on where it stopped.", trainings)
     p.add_argument("--data", type=Path, metavar="DIR", help="folder of the image sets; without it on simulation alone")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
     p.add_argument(
@@ -229,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--scenes", type=int, default=640, metavar="N", help="simulated scenes to render (default 640)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
-    p = add("detect", commands.train_detect, "Train the detector, or go on where it stopped.", trainings)
+    p = add("detect", train.train_detect, "Train the detector, or go on where it stopped.", trainings)
     p.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
     )
@@ -243,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
     p.add_argument("--unshipped", action="store_true", help="allow sets that may not train shipped weights")
     p.add_argument("--device", default="cpu")
-    p = add("characterize", commands.train_characterize, "Train the network that names craters.", trainings)
+    p = add("characterize", train.train_characterize, "Train the network that names craters.", trainings)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="simulated craters, checkpoint, log, weights")
     p.add_argument("--steps", type=int, default=4200, metavar="N", help="length of the whole training (default 4200)")
     p.add_argument("--chips", type=int, default=17_920, metavar="N", help="single craters to render (default 17920)")
@@ -251,11 +261,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--minutes", type=float, metavar="M", help="stop after this long; the same command goes on")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
-    p = add("secondaries", commands.train_secondaries, "Fit the rule that flags secondaries on simulation.", trainings)
+    p = add("secondaries", train.train_secondaries, "Fit the rule that flags secondaries on simulation.", trainings)
     p.add_argument("--out", type=Path, required=True, metavar="FILE.toml", help="the rule")
     p.add_argument("--fields", type=int, default=100, metavar="N", help="simulated catalogues (default 100)")
     p.add_argument("--seed", type=int, default=0)
-    p = add("segment", commands.train_segment, "Train a network of segment, or go on where it stopped.", trainings)
+    p = add("segment", train.train_segment, "Train a network of segment, or go on where it stopped.", trainings)
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds mmls")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
     p.add_argument(

@@ -196,17 +196,18 @@ def _scale_bar(grid: Grid) -> Any:
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
 
     def add(plot: Any, element: Any) -> None:
-        from bokeh.models import ScaleBar
-        from bokeh.models.annotations.dimensional import CustomDimensional
+        from importlib import import_module
 
+        models: Any = import_module("bokeh.models")  # its type hints do not know all of its names
+        dimensional: Any = import_module("bokeh.models.annotations.dimensional")
         figure = plot.handles["plot"]
-        if not (np.isfinite(per_px) and per_px > 0) or figure.select(ScaleBar):
+        if not (np.isfinite(per_px) and per_px > 0) or figure.select(models.ScaleBar):
             return
         units = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
         figure.add_layout(
-            ScaleBar(
-                range=figure.x_range, unit="px", dimensional=CustomDimensional(basis=units, include=["m", "km"]),
-                location="bottom_left", background_fill_alpha=0.8,
+            models.ScaleBar(
+                range=figure.x_range, unit="px", location="bottom_left", background_fill_alpha=0.8,
+                dimensional=dimensional.CustomDimensional(basis=units, include=["m", "km"]),
             )
         )  # fmt: skip
 

@@ -1,0 +1,164 @@
+"""What `craterlab bench …` does: hand its arguments to a function of the package, print what comes back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .commands import names
+from .errors import CraterlabError
+
+
+def bench_detect(args: argparse.Namespace) -> None:
+    from .bench import bench_detect, format_report
+    from .output import check_file, whole_file, write_json
+
+    for file in (args.json, args.figure):
+        if file is not None:
+            check_file(file)
+    result = bench_detect(
+        args.data,
+        args.split,
+        sets=names(args.sets),
+        model=args.model,
+        threshold=args.threshold,
+        parts=names(args.parts),
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_report(result))
+    if args.figure is not None:
+        from .bench.detect_figure import figure
+
+        with whole_file(args.figure) as part:
+            figure(result).savefig(part, format="png", dpi=130)
+
+
+def bench_finetune(args: argparse.Namespace) -> None:
+    from .bench import bench_finetune, format_finetune
+
+    def measure() -> dict[str, Any]:
+        return bench_finetune(
+            args.data,
+            args.split,
+            sets=names(args.sets),
+            model=args.model,
+            minutes=args.minutes,
+            seed=args.seed,
+            device=args.device,
+        )
+
+    _shown_and_kept(measure, format_finetune, args.json)
+
+
+def bench_dem(args: argparse.Namespace) -> None:
+    from .bench import bench_dem, format_dem_table
+
+    def measure() -> dict[str, Any]:
+        models = names(args.models) or []
+        return bench_dem(args.data, args.split, models=models, sets=names(args.sets), seed=args.seed)
+
+    _shown_and_kept(measure, format_dem_table, args.json)
+
+
+def bench_segment(args: argparse.Namespace) -> None:
+    from .bench import bench_segment, format_segment
+    from .output import check_file, whole_file
+
+    models = names(args.models) or []
+    if args.figure is not None:
+        check_file(args.figure)
+
+    def measure() -> dict[str, Any]:
+        result = bench_segment(args.data, args.split, models=models, seed=args.seed, device=args.device)
+        if args.times:
+            from .bench.segment_times import segment_times
+
+            result["times"] = segment_times(models[0])
+        return result
+
+    _shown_and_kept(measure, format_segment, args.json)
+    if args.figure is not None:
+        from .bench.segment_figure import segment_figure
+
+        with whole_file(args.figure) as part:
+            figure = segment_figure(args.data, args.split, models[0], args.device)
+            figure.savefig(part, format="png", dpi=110)
+
+
+def _shown_and_kept(
+    measure: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], str], file: Path | None
+) -> None:
+    """Measure, print, and write to a file that was tried before the work."""
+    from .output import check_file, write_json
+
+    if file is not None:
+        check_file(file)
+    result = measure()
+    print(show(result))
+    if file is not None:
+        write_json(file, result)
+
+
+def bench_superres(args: argparse.Namespace) -> None:
+    from .bench import bench_superres, format_tables
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    factors = names(args.factors)
+    if factors is not None and any(f not in ("2", "3", "4") for f in factors):
+        raise CraterlabError(f"--factors is {args.factors!r}; wanted some of 2, 3 and 4, for example --factors 2,4")
+    result = bench_superres(
+        args.data,
+        args.split,
+        parts=names(args.parts),
+        sets=names(args.sets),
+        methods=names(args.methods),
+        instruments=names(args.instruments),
+        factors=None if factors is None else [int(f) for f in factors],
+        crop=args.crop,
+        terrains=args.terrains,
+        uncertainty=args.uncertainty,
+        model=args.model,
+        device=args.device,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_tables(result))
+
+
+def bench_characterize(args: argparse.Namespace) -> None:
+    from .bench import bench_characterize, format_characterize
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_characterize(
+        args.data,
+        args.split,
+        parts=names(args.parts),
+        seed=args.seed,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_characterize(result))
+
+
+def bench_dating(args: argparse.Namespace) -> None:
+    from .bench import bench_dating, format_dating
+    from .output import check_file, write_json
+
+    if args.json is not None:
+        check_file(args.json)
+    result = bench_dating(
+        args.data,
+        parts=names(args.parts),
+        surfaces=args.surfaces,
+        seed=args.seed,
+        # A long run that is stopped keeps the parts it has done.
+        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+    )
+    print(format_dating(result))
