@@ -202,10 +202,11 @@ def _scale_bar(grid: Grid) -> Any:
         figure = plot.handles["plot"]
         if not (np.isfinite(per_px) and per_px > 0) or figure.select(ScaleBar):
             return
+        ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
         units = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
         figure.add_layout(
             ScaleBar(
-                range=figure.x_range, unit="px", dimensional=CustomDimensional(basis=units, include=["m", "km"]),
+                range=figure.x_range, unit="px", dimensional=CustomDimensional(basis=units, ticks=ticks, include=["m", "km"]),
                 location="bottom_left", background_fill_alpha=0.8,
             )
         )  # fmt: skip
