@@ -202,8 +202,8 @@ def _scale_bar(grid: Grid) -> Any:
         figure = plot.handles["plot"]
         if not (np.isfinite(per_px) and per_px > 0) or figure.select(ScaleBar):
             return
-        ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-        units = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
+        ticks: Any = [1, 2, 5, 10, 20, 50, 100, 200, 500]
+        units: Any = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
         figure.add_layout(
             ScaleBar(
                 range=figure.x_range, unit="px", dimensional=CustomDimensional(basis=units, ticks=ticks, include=["m", "km"]),
