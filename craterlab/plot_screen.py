@@ -196,7 +196,7 @@ def _scale_bar(grid: Grid) -> Any:
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
 
     def add(plot: Any, element: Any) -> None:
-        from bokeh.models import ScaleBar
+        from bokeh.models.annotations import ScaleBar
         from bokeh.models.annotations.dimensional import CustomDimensional
 
         figure = plot.handles["plot"]
