@@ -204,12 +204,9 @@ def _scale_bar(grid: Grid) -> Any:
             return
         ticks: Any = [1, 2, 5, 10, 20, 50, 100, 200, 500]
         units: Any = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
-        figure.add_layout(
-            ScaleBar(
-                range=figure.x_range, unit="px", dimensional=CustomDimensional(basis=units, ticks=ticks, include=["m", "km"]),
-                location="bottom_left", background_fill_alpha=0.8,
-            )
-        )  # fmt: skip
+        lengths = CustomDimensional(basis=units, ticks=ticks, include=["m", "km"])
+        bar = ScaleBar(range=figure.x_range, unit="px", dimensional=lengths, location="bottom_left")
+        figure.add_layout(bar)
 
     return add
 
