@@ -91,7 +91,7 @@ def screen_scene(
     return made.opts(
         hv.opts.Image(
             cmap=cmap, clim=(float(low), float(max(high, low + 1e-12))), clipping_colors={"NaN": _NODATA},
-            tools=["hover"], hooks=[_scale_bar(grid)] if scale_bar else [], **_frame(grid),
+            tools=["hover"], **_frame(grid, scale_bar),
         )
     )  # fmt: skip
 
@@ -174,41 +174,27 @@ def _box(x_range: Any, y_range: Any, shape: tuple[int, int]) -> tuple[int, int, 
     return *limits(y_range, shape[0]), *limits(x_range, shape[1])
 
 
-def _frame(grid: Grid) -> dict[str, Any]:
+def _frame(grid: Grid, scale: bool = True) -> dict[str, Any]:
     rows, cols = grid.shape
-    scale = min(_FRAME_PX / cols, _FRAME_PX / rows)
+    zoom = min(_FRAME_PX / cols, _FRAME_PX / rows)
     return {
-        "frame_width": max(80, round(cols * scale)),
-        "frame_height": max(80, round(rows * scale)),
+        "frame_width": max(80, round(cols * zoom)),
+        "frame_height": max(80, round(rows * zoom)),
         "data_aspect": 1,
         "invert_yaxis": True,
         "xlim": (0, cols),
         "ylim": (0, rows),
-        "xlabel": "x (px)",
+        "xlabel": _pixels(grid, "x") if scale else "x (px)",
         "ylabel": "y (px)",
         "active_tools": ["wheel_zoom"],
     }
 
 
-def _scale_bar(grid: Grid) -> Any:
-    """A hook that adds bokeh's scale bar, true in the middle of the scene along a row."""
+def _pixels(grid: Grid, letter: str) -> str:
+    """Label of an axis with the metres of a pixel along a row, in the middle of the scene."""
     rows, cols = grid.shape
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
-
-    def add(plot: Any, element: Any) -> None:
-        from bokeh.models.annotations import ScaleBar
-        from bokeh.models.annotations.dimensional import CustomDimensional
-
-        figure = plot.handles["plot"]
-        if not (np.isfinite(per_px) and per_px > 0) or figure.select(ScaleBar):
-            return
-        ticks: Any = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-        units: Any = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
-        lengths = CustomDimensional(basis=units, ticks=ticks, include=["m", "km"])
-        bar = ScaleBar(range=figure.x_range, unit="px", dimensional=lengths, location="bottom_left")
-        figure.add_layout(bar)
-
-    return add
+    return f"{letter} (px of {per_px:.3g} m)" if np.isfinite(per_px) and per_px > 0 else f"{letter} (px)"
 
 
 def _bright(cmap: str) -> list[str]:
