@@ -91,7 +91,7 @@ def screen_scene(
     return made.opts(
         hv.opts.Image(
             cmap=cmap, clim=(float(low), float(max(high, low + 1e-12))), clipping_colors={"NaN": _NODATA},
-            tools=["hover"], hooks=[_scale_bar(grid)] if scale_bar else [], **_frame(grid),
+            tools=["hover"], **_frame(grid, scale_bar),
         )
     )  # fmt: skip
 
@@ -174,26 +174,27 @@ def _box(x_range: Any, y_range: Any, shape: tuple[int, int]) -> tuple[int, int, 
     return *limits(y_range, shape[0]), *limits(x_range, shape[1])
 
 
-def _frame(grid: Grid) -> dict[str, Any]:
+def _frame(grid: Grid, scale: bool = True) -> dict[str, Any]:
     rows, cols = grid.shape
-    scale = min(_FRAME_PX / cols, _FRAME_PX / rows)
+    zoom = min(_FRAME_PX / cols, _FRAME_PX / rows)
     return {
-        "frame_width": max(80, round(cols * scale)),
-        "frame_height": max(80, round(rows * scale)),
+        "frame_width": max(80, round(cols * zoom)),
+        "frame_height": max(80, round(rows * zoom)),
         "data_aspect": 1,
         "invert_yaxis": True,
         "xlim": (0, cols),
         "ylim": (0, rows),
-        "xlabel": "x (px)",
+        "xlabel": _pixels(grid, "x") if scale else "x (px)",
         "ylabel": "y (px)",
         "active_tools": ["wheel_zoom"],
     }
 
 
-def _scale_bar(grid: Grid) -> Any:
-    """A hook that adds bokeh's scale bar, true in the middle of the scene along a row."""
+def _pixels(grid: Grid, letter: str) -> str:
+    """Label of an axis with the metres of a pixel along a row, in the middle of the scene."""
     rows, cols = grid.shape
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
+<<<<<<< HEAD
 
     def add(plot: Any, element: Any) -> None:
         from importlib import import_module
@@ -212,6 +213,9 @@ def _scale_bar(grid: Grid) -> Any:
         )  # fmt: skip
 
     return add
+=======
+    return f"{letter} (px of {per_px:.3g} m)" if np.isfinite(per_px) and per_px > 0 else f"{letter} (px)"
+>>>>>>> maps
 
 
 def _bright(cmap: str) -> list[str]:

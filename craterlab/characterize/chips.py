@@ -26,6 +26,7 @@ RHO = np.hypot(EAST, NORTH)
 _LIMIT = 4.0  # robust standard deviations
 _DEEP = 10.0  # a fresh crater is about two units deep
 _BRIGHT = 3.0  # times level ground
+_LEAST_KNOWN = 0.02  # share of a chip below which it says nothing
 LAYERS = 7
 
 
@@ -139,7 +140,7 @@ def layers(
     out = np.zeros((n, LAYERS, CHIP, CHIP), np.float32)
     known = np.isfinite(image)
     filled = np.where(known, image, np.nan).reshape(n, -1)
-    some = known.any((1, 2))
+    some = known.mean((1, 2)) > _LEAST_KNOWN
     if some.any():
         low, centre, high = np.nanpercentile(filled[some][:, ::3], [16, 50, 84], axis=1)
         spread = np.where(high > low, (high - low) / 2, 1.0)

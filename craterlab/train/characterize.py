@@ -26,9 +26,9 @@ _COLUMNS = ["kind", "diameter_px", "diameter_m", "transition_m", "sun_azimuth_de
 def train_characterize(
     out: Path,
     *,
-    steps: int = 4000,
-    chips: int = 16_000,
-    scenes: int = 1_000,
+    steps: int = 6800,
+    chips: int = 17_920,
+    scenes: int = 1_920,
     batch: int = 64,
     lr: float = 2e-3,
     width: int = 20,

@@ -60,6 +60,7 @@ def test_leaflet_in_jupyterlab(watched, tmp_path):
         assert "Mars; 3.6 km x 2.4 km" in page.locator(".leaflet-control-attribution").inner_text()
         assert brightness(page, box, 0.3, 0.85) < 60 and brightness(page, box, 0.8, 0.85) > 200, "the images stay"
         page.screenshot(path=tmp_path / "leaflet.png")
+        page.goto("about:blank")  # before the server goes, or the page complains of it
 
 
 def opened(watched, tmp_path, picture):
