@@ -194,28 +194,7 @@ def _pixels(grid: Grid, letter: str) -> str:
     """Label of an axis with the metres of a pixel along a row, in the middle of the scene."""
     rows, cols = grid.shape
     per_px = float(np.sqrt(grid.metric(cols / 2, rows / 2)[0, 0]))
-<<<<<<< HEAD
-
-    def add(plot: Any, element: Any) -> None:
-        from importlib import import_module
-
-        models: Any = import_module("bokeh.models")  # its type hints do not know all of its names
-        dimensional: Any = import_module("bokeh.models.annotations.dimensional")
-        figure = plot.handles["plot"]
-        if not (np.isfinite(per_px) and per_px > 0) or figure.select(models.ScaleBar):
-            return
-        units = {"px": (per_px, "px", "pixels"), "m": (1.0, "m", "metres"), "km": (1000.0, "km", "kilometres")}
-        figure.add_layout(
-            models.ScaleBar(
-                range=figure.x_range, unit="px", location="bottom_left", background_fill_alpha=0.8,
-                dimensional=dimensional.CustomDimensional(basis=units, include=["m", "km"]),
-            )
-        )  # fmt: skip
-
-    return add
-=======
     return f"{letter} (px of {per_px:.3g} m)" if np.isfinite(per_px) and per_px > 0 else f"{letter} (px)"
->>>>>>> maps
 
 
 def _bright(cmap: str) -> list[str]:
