@@ -47,7 +47,7 @@ def progress_told_to(listener: Callable[[str, float], None]) -> Iterator[None]:
 def _told_bar(listener: Callable[[str, float], None], iterable: Iterable[Any] | None, options: dict[str, Any]) -> Any:
     from tqdm import tqdm
 
-    class Told(tqdm):  # type: ignore[misc]
+    class Told(tqdm):
         def display(self, *_: Any, **__: Any) -> None:
             if self.total:
                 listener(str(self.desc or "").removesuffix(": "), min(1.0, self.n / self.total))

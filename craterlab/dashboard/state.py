@@ -226,7 +226,7 @@ class Session:
             from ..catalog import write_craters
 
             options["craters"] = self._file(".parquet")
-            write_craters(self.craters, options["craters"])  # type: ignore[arg-type]
+            write_craters(self.craters, options["craters"])
         self.job = self.queue.submit(self.id, getattr(verbs, verb), **options)
         return self.job
 
