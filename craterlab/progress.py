@@ -45,7 +45,12 @@ def progress_told_to(listener: Callable[[str, float], None]) -> Iterator[None]:
 
 
 def _told_bar(listener: Callable[[str, float], None], iterable: Iterable[Any] | None, options: dict[str, Any]) -> Any:
+    from threading import RLock
+
     from tqdm import tqdm
+
+    # tqdm's own lock is shared between processes and stays behind when this one is ended in the middle.
+    tqdm.set_lock(RLock())
 
     class Told(tqdm):
         def display(self, *_: Any, **__: Any) -> None:
