@@ -45,9 +45,14 @@ def progress_told_to(listener: Callable[[str, float], None]) -> Iterator[None]:
 
 
 def _told_bar(listener: Callable[[str, float], None], iterable: Iterable[Any] | None, options: dict[str, Any]) -> Any:
+    from threading import RLock
+
     from tqdm import tqdm
 
-    class Told(tqdm):  # type: ignore[misc]
+    # tqdm's own lock is shared between processes and stays behind when this one is ended in the middle.
+    tqdm.set_lock(RLock())
+
+    class Told(tqdm):
         def display(self, *_: Any, **__: Any) -> None:
             if self.total:
                 listener(str(self.desc or "").removesuffix(": "), min(1.0, self.n / self.total))

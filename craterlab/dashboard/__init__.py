@@ -57,5 +57,13 @@ def serve(
         raise CraterlabError(
             f'craterlab serve needs {error.name}: pip install "craterlab[dashboard,notebook]"'
         ) from None
-    options = {"body": body, "pixel_size": pixel_size}
-    run(scenes, craters, port=port, address=address, auth_file=auth_file, patience_s=patience_s, **options)
+    run(
+        scenes,
+        craters,
+        port=port,
+        address=address,
+        auth_file=auth_file,
+        patience_s=patience_s,
+        body=body,
+        pixel_size=pixel_size,
+    )

@@ -149,7 +149,8 @@ class Page:
             self.say(str(error), alarm=True)
             return
         if self._polling is None:
-            self._polling = pn.state.add_periodic_callback(self._poll, _POLL_MS)
+            poll: Any = self._poll
+            self._polling = pn.state.add_periodic_callback(poll, _POLL_MS)
         self._refresh()
 
     def _cancel(self, _: Any) -> None:

@@ -33,7 +33,7 @@ def mirror(widget: Widget) -> Any:
         With a parameter for each trait that the two sides share.
     """
     # Its own class: anywidget makes a new one for each widget.
-    kind: type[Widget] = getattr(widgets, type(widget).__name__)
+    kind: Any = getattr(widgets, type(widget).__name__)
     names = kind.own_traits()
     shown = _component(kind)(**{name: getattr(widget, name) for name in names}, sizing_mode="stretch_width")
 
@@ -60,7 +60,7 @@ def mirror(widget: Widget) -> Any:
 
 
 @cache
-def _component(kind: type[Widget]) -> type[AnyWidgetComponent]:
+def _component(kind: Any) -> type[AnyWidgetComponent]:
     name = kind.__name__.lower()
     parameters: dict[str, Any] = {
         each: param.Bytes(b"") if isinstance(trait, t.Bytes) else param.Parameter(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -111,7 +110,7 @@ class Session:
         self.note = ""
         self.job: Job | None = None
         self.closed = False
-        self._folder: Path | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files = 0
 
     def open(self, view: View) -> None:
@@ -226,7 +225,7 @@ class Session:
             from ..catalog import write_craters
 
             options["craters"] = self._file(".parquet")
-            write_craters(self.craters, options["craters"])  # type: ignore[arg-type]
+            write_craters(self.craters, options["craters"])
         self.job = self.queue.submit(self.id, getattr(verbs, verb), **options)
         return self.job
 
@@ -311,16 +310,17 @@ class Session:
         if self.closed:
             raise CraterlabError("this session has ended: reload the page")
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="craterlab-"))
+            # It also goes when the server is stopped.
+            self._folder = tempfile.TemporaryDirectory(prefix="craterlab-", ignore_cleanup_errors=True)
         self._files += 1
-        return str(self._folder / f"{self._files}{suffix}")
+        return str(Path(self._folder.name) / f"{self._files}{suffix}")
 
     def close(self) -> None:
         """End its jobs and remove its files."""
         self.closed = True
         self.queue.cancel_all(self.id)
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.cleanup()
 
 
 def silent(widget: Any) -> Any:

@@ -180,7 +180,10 @@ def test_downloads_hold_what_is_kept(scenes, queue, tmp_path):
         assert len(read_craters(path, body="Moon")) == n
     assert session.figure(".png").getvalue().startswith(b"\x89PNG")
     assert b"<svg" in session.figure(".svg").getvalue()
+    folder = Path(session._folder.name)
+    assert folder.is_dir()
     session.close()
+    assert not folder.exists()
     with pytest.raises(CraterlabError, match="ended"):
         session.catalogue(".csv")
 
