@@ -45,8 +45,9 @@ class Editor(Viewed, Widget):
     ----------
     craters : GeoDataFrame
         The corrected table on the pixels of `scene`, with `edited_by`, `edit` (added, moved, resized, deleted,
-        classified, confirmed, refused, reopened; empty where nothing was done), `edited_at` (UTC) and `confirm`.
-        Deleted craters stay in it with `confirm` False: ages leave them out and `craterlab.finetune` learns from them.
+        classified, confirmed, refused, reopened; empty where nothing was done), `edited_at` (UTC) and `refused`:
+        True for what is no crater, False for what was confirmed. Deleted craters stay in it as refused: ages leave them
+        out and `craterlab.finetune` learns from them.
         What was measured on a circle that was changed (ellipse, depth, erosion) is NaN.
     edits : Edits
         The same corrections from Python: `add`, `change`, `delete`, `classify`, `confirm`, `undo`, `redo`; call

@@ -62,12 +62,12 @@ class Edits:
         circles = circles_on(grid, craters)
         n = len(craters)
         kind = list(craters["morphology"]) if "morphology" in craters else ["unknown"] * n
-        confirm = list(craters["confirm"].astype(object)) if "confirm" in craters else [None] * n
+        refused = list(craters["refused"].astype(object)) if "refused" in craters else [None] * n
         self.rows: dict[int, Row] = {}
         for i in map(int, np.flatnonzero(np.isfinite(circles).all(1))):
             x, y, width, height, _ = circles[i].tolist()
             morphology = kind[i] if kind[i] in CLASSES else "unknown"
-            said = bool(confirm[i]) if confirm[i] in (True, False) else None
+            said = not refused[i] if refused[i] in (True, False) else None
             self.rows[i] = Row(x, y, (width * height) ** 0.5, morphology, said, i)
         self._next = n
 
@@ -152,7 +152,7 @@ class Edits:
             if str(column).startswith(_MEASURED):
                 out[column] = out[column].mask(changed)
         out["morphology"] = [r.morphology for r in rows]
-        out["confirm"] = pd.Series([r.confirm for r in rows], dtype=object)
+        out["refused"] = pd.Series([None if r.confirm is None else not r.confirm for r in rows], dtype=object)
         for column, name in (("edited_by", "by"), ("edit", "edit"), ("edited_at", "at")):
             out[column] = pd.Series([getattr(r, name) for r in rows], dtype=object)
         made = craters_from_pixels(out, self.grid)

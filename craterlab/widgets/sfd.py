@@ -39,7 +39,7 @@ class SFD(Limited, Widget):
     Parameters
     ----------
     craters : GeoDataFrame
-        Crater table; rows whose `confirm` is False do not count. May be empty: an upper limit.
+        Crater table; rows whose `refused` is True do not count. May be empty: an upper limit.
     area_km2 : float, optional
         Counting area, km2; default: the one the table carries.
     system : str, Path or System, optional
@@ -97,8 +97,8 @@ class SFD(Limited, Widget):
         if kind not in KINDS:
             raise CraterlabError(f"kind is {kind!r}; wanted one of {', '.join(map(repr, KINDS))}")
         self._score, self._size = columns(craters)
-        if "confirm" in craters:
-            counts = ~(craters["confirm"].astype("object") == False).to_numpy()  # noqa: E712
+        if "refused" in craters:
+            counts = ~(craters["refused"].astype("object") == True).to_numpy()  # noqa: E712
             craters, self._score, self._size = craters[counts], self._score[counts], self._size[counts]
         self._craters = craters
         self._system = find_system(system if system is not None else default_system(_body_name(craters)))
@@ -128,7 +128,7 @@ class SFD(Limited, Widget):
 
     @property
     def mask(self) -> np.ndarray:
-        """Which craters keep the limits, bool, shape (n,); rows whose `confirm` is False have no place in it."""
+        """Which craters keep the limits, bool, shape (n,); rows whose `refused` is True have no place in it."""
         return kept(self._score, self._size, *self.limits)
 
     @property

@@ -98,7 +98,7 @@ def test_move_resize_add_delete_and_back(edited, scene):
     pull(page, (500, 100), (500, 115))
     added = editor.craters.iloc[2]
     assert (added.x_px, added.y_px, added.diameter_px) == pytest.approx((500, 100, 30), abs=1.5)
-    assert (added.edit, added.confirm, added.score, added.crater_id) == ("added", True, 1.0, 2)
+    assert (added.edit, added.refused, added.score, added.crater_id) == ("added", False, 1.0, 2)
 
     press(page, "Delete")
     assert len(editor.craters) == 2
@@ -122,7 +122,7 @@ def test_class_and_confirmation(edited, scene):
     page.get_by_role("radio", name="No crater").click()
     page.wait_for_function("document.querySelector('.craterlab-editor').dataset.revision === '2'")
     second = editor.craters.iloc[1]
-    assert (second.morphology, second.confirm, second.edit) == ("ghost", False, "refused")
+    assert (second.morphology, second.refused, second.edit) == ("ghost", True, "refused")
     assert second.x_px == 400.0  # untouched places keep their digits
     # What is refused does not count.
     assert cl.age(editor.craters, area_km2=8.64, system="Mars, Neukum-Ivanov (2001)", range_km=(0.1, 1)).n == 1
@@ -149,7 +149,7 @@ def test_quick_keys_are_all_done_in_order(edited):
         page.keyboard.press("n")
     page.wait_for_function("document.querySelector('.craterlab-editor').dataset.n === '0'")
     assert list(editor.craters.edit) == ["deleted", "deleted"]
-    assert not editor.craters.confirm.any()
+    assert editor.craters.refused.all()
 
 
 def test_a_saved_view_says_that_it_cannot_be_edited(opened, scene, two):

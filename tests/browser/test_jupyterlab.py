@@ -54,7 +54,7 @@ editor = cl.widgets.Editor(scene, craters.nlargest(40, "diameter_m"), by="tester
 
 def edited(_=None):
     done = editor.craters.query("edit != ''")
-    Path("edited.part").write_text(done[["edit", "edited_by", "confirm"]].to_json(orient="records"))
+    Path("edited.part").write_text(done[["edit", "edited_by", "refused"]].to_json(orient="records"))
     Path("edited.part").replace("edited.json")
 
 editor.observe(edited, "revision")
@@ -193,7 +193,7 @@ def test_explore_in_jupyterlab(watched, lab):
     found = said(home, lambda rows: len(rows) == 3, "edited.json")
     assert [row["edit"] for row in found] == ["moved", "deleted", "added"]
     assert {row["edited_by"] for row in found} == {"tester"}
-    assert found[1]["confirm"] is False
+    assert found[1]["refused"] is True
     assert page.locator(".jp-Notebook .jp-CodeCell").count() == cells
     page.keyboard.press("Control+z")
     said(home, lambda rows: len(rows) == 2, "edited.json")

@@ -81,7 +81,7 @@ def test_a_range_that_cannot_be_is_said_in_the_widget(craters):
 
 
 def test_refused_craters_do_not_count(craters):
-    refused = craters.assign(confirm=[False] * 10 + [None] * 50)
+    refused = craters.assign(refused=[True] * 10 + [None] * 50)
     assert SFD(refused, 2.4, SYSTEM, range_km=(0.01, 9)).result.n == 50
 
 
