@@ -92,7 +92,7 @@ def tab(chromium):
 
     def open_tab(url: str, wait: str = FRESH):
         page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(30_000)
         seen.append(Watched(page))
         page.goto(url)
         page.wait_for_selector(wait, state="attached")
@@ -174,13 +174,13 @@ def test_what_was_not_given_is_refused(served, tab):
 
 
 def test_detection_in_one_session_and_clicks_in_another(served, tab, tmp_path):
-    first, second = tab(served.url), tab(served.url)
+    first, second = tab(served.url), tab(f"{served.url}/?threshold=0.3")  # each step from there drops some craters
     second.evaluate(FIND)
-    kept = second.inner_text(".craterlab-kept")
+    total = second.inner_text(".craterlab-kept").split(" of ")[1]
     button(first, "Detect craters").click()
     says(first, r"Detect craters: .+ …")
     times = []
-    while first.get_by_text(re.compile(r"Detect craters: .+ …")).count() and len(times) < 6:
+    while first.get_by_text(re.compile(r"Detect craters: .+ …")).count() and len(times) < 5:
         times.append(answer_ms(second))
     assert times, "the detection was over before the first click"
     print(f"answers while another session detects: {', '.join(f'{t:.0f}' for t in times)} ms")
@@ -192,8 +192,8 @@ def test_detection_in_one_session_and_clicks_in_another(served, tab, tmp_path):
 
     # The other session still has the catalogue it began with.
     button(second, "Remove all limits").click()
-    second.get_by_text(kept).wait_for()
-    assert first.inner_text(".craterlab-kept").split(" of ")[1] != kept.split(" of ")[1]
+    second.get_by_text(f"{total.split()[0]} of {total}").wait_for()
+    assert first.inner_text(".craterlab-kept").split(" of ")[1] != total
 
 
 def test_sharpen_describe_and_download(served, tab, tmp_path):
