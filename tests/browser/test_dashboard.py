@@ -27,7 +27,8 @@ class Served:
     def __init__(self, folder: Path, *arguments: str) -> None:
         code = (
             "import sys; from craterlab.dashboard import serve; users = (sys.argv[1:] or [None])[0]\n"
-            f"serve(['scenes/scene0.tif', 'scenes'], craters='craters.parquet', patience_s={PATIENCE_S}, auth_file=users)"
+            "scenes = ['scenes/scene0.tif', 'scenes']\n"
+            f"serve(scenes, craters='craters.parquet', patience_s={PATIENCE_S}, auth_file=users)"
         )
         self.log = (folder / f"log{len(arguments)}").open("w+")
         self.process = subprocess.Popen(
