@@ -1,6 +1,6 @@
 """The dashboard: scenes, craters and ages in a browser, for collaborators who have no Python.
 
-It needs the extras `dashboard` and `notebook`. Importing this package loads none of them.
+It needs the extra `dashboard`. Importing this package loads none of them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def serve(
         if error.name not in NEEDED:
             raise
         raise CraterlabError(
-            f'craterlab serve needs {error.name}: pip install "craterlab[dashboard,notebook]"'
+            f'craterlab serve needs {error.name}: pip install "craterlab[dashboard]"'
         ) from None
     run(
         scenes,

@@ -294,4 +294,4 @@ def test_the_server_never_loads_torch_and_says_what_is_missing(folder):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 2, run.stderr
-    assert 'pip install "craterlab[dashboard,notebook]"' in run.stderr
+    assert 'pip install "craterlab[dashboard]"' in run.stderr
