@@ -76,6 +76,7 @@ def opened(watched, tmp_path, picture):
 
 
 def test_scene_and_craters_on_the_screen(watched, tmp_path, scene, craters):
+    pytest.importorskip("holoviews", reason="HoloViews is not installed (the extra notebook)")
     page = opened(watched, tmp_path, cl.plot.craters(scene, craters, backend="holoviews"))
     canvas = page.locator(".bk-Canvas").first.bounding_box()
     seen = np.asarray(Image.open(BytesIO(page.screenshot(clip=canvas))).convert("RGB")).astype(int)
