@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `rasters` from here
 from hypothesis import settings
 
-# A loaded machine must not turn a slow example into a failure. CI draws the same examples every time; at a desk they vary.
+# A loaded machine must not turn a slow example into a failure. CI draws the same examples every time.
 settings.register_profile("craterlab", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("craterlab")
 
