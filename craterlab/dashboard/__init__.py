@@ -54,9 +54,7 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
-        raise CraterlabError(
-            f'craterlab serve needs {error.name}: pip install "craterlab[dashboard]"'
-        ) from None
+        raise CraterlabError(f'craterlab serve needs {error.name}: pip install "craterlab[dashboard]"') from None
     run(
         scenes,
         craters,
