@@ -9,11 +9,12 @@ import traitlets as t
 import xarray as xr
 
 from ..errors import CraterlabError
+from ..overlay import place
 from .base import STATIC, Widget
 from .picture import draw_view
 from .pyramid import Pyramid, image_of
 from .table import Limited, columns, kept, rings
-from .viewed import Viewed, grid_under, ground_by_row, layer_of, place
+from .viewed import Viewed, grid_under, ground_by_row, layer_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -74,38 +74,6 @@ def grid_under(obj: Any, image: xr.DataArray) -> Grid:
     return grid_of(image.assign_attrs(keep))
 
 
-def place(grid: Grid, on: Grid) -> tuple[float, float, float, float]:
-    """Scale and offset (x, y) from the pixels of `grid` to those of `on`, the same ground.
-
-    Raises
-    ------
-    CraterlabError
-        The two have different coordinate systems, are turned against each other, do not overlap, or, without a
-        coordinate system, have different proportions.
-    """
-    if grid.crs is None and on.crs is None:
-        sy, sx = (a / b for a, b in zip(on.shape, grid.shape, strict=True))
-        if abs(sx / sy - 1) > 0.02:
-            raise CraterlabError(
-                f"images of {on.shape} and {grid.shape} pixels do not show the same ground: their proportions differ"
-            )
-        return sx, sy, 0.0, 0.0
-    if grid.crs is None or on.crs is None:
-        raise CraterlabError("one image has a CRS and the other has none, so they cannot be laid over each other")
-    if not grid.crs.equals(on.crs):
-        raise CraterlabError(
-            f"the images have two CRS, {on.crs.name!r} and {grid.crs.name!r}; lay one on the other first: "
-            "b.rio.reproject_match(a)"
-        )
-    m = ~on.transform @ grid.transform
-    if abs(m.b) > 1e-9 * abs(m.a) or abs(m.d) > 1e-9 * abs(m.e) or m.a <= 0 or m.e <= 0:
-        raise CraterlabError("the images are turned against each other; lay one on the other: b.rio.reproject_match(a)")
-    right, low = m.c + m.a * grid.shape[1], m.f + m.e * grid.shape[0]
-    if right <= 0 or low <= 0 or m.c >= on.shape[1] or m.f >= on.shape[0]:
-        raise CraterlabError("the two images show different ground: they do not overlap")
-    return float(m.a), float(m.e), float(m.c), float(m.f)
-
-
 def ground_by_row(grid: Grid) -> list[list[float]]:
     """[row, metres for a pixel along it], from the top to the bottom at the middle column; [] where it is not known."""
     y = np.linspace(0, grid.shape[0], _GROUND_ROWS)
