@@ -24,8 +24,19 @@ if TYPE_CHECKING:
 
     from .bodies import Body
 
-__all__ = ["REQUIRED", "SHAPEFILE_NAMES", "Counts", "empty_craters", "read_counts", "read_craters", "write_craters"]
+__all__ = [
+    "MORPHOLOGIES",
+    "REQUIRED",
+    "SHAPEFILE_NAMES",
+    "Counts",
+    "empty_craters",
+    "read_counts",
+    "read_craters",
+    "write_craters",
+]
 
+# Classes of `morphology`, after the reviewers of the Martian catalogue (Lagain et al. 2021); "unknown" beside them.
+MORPHOLOGIES = ("valid", "ghost", "layered", "secondary")
 REQUIRED: tuple[str, ...] = ("crater_id", "x_px", "y_px", "diameter_px", "lon", "lat", "diameter_m", "score")
 
 # Columns of other programs (CraterTools, QGIS plug-ins, published catalogues), in any case of letters.

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..catalog import MORPHOLOGIES
 from .detect_calibration import reliability
 from .ranking import auc, auc_interval
 
-CLASSES = ("valid", "ghost", "layered", "secondary")
-_PROBABILITIES = [f"p_{c}" for c in CLASSES]
+_PROBABILITIES = [f"p_{c}" for c in MORPHOLOGIES]
 # What of a simulated crater counts: it is to be seen, and whole.
 SEEN, LEAST_PX = 0.7, 10.0
 
@@ -60,7 +60,7 @@ def kinds_themis(data: Path, split: str | None = None, *, seed: int = 0) -> dict
         the class decided for; `others`, the mean probabilities of what experts call invalid or uncertain; `unknown`.
     """
     table = on_themis(data, split)
-    known = table[table.expert.isin(CLASSES)]
+    known = table[table.expert.isin(MORPHOLOGIES)]
     out: dict[str, Any] = {"craters": len(known), "unknown": int((known.morphology == "unknown").sum())}
     out["auc"] = {}
     for name, part in (
@@ -69,21 +69,21 @@ def kinds_themis(data: Path, split: str | None = None, *, seed: int = 0) -> dict
         ("ambiguous", known[known.ambiguous]),
     ):
         out["auc"][name] = {}
-        for c in CLASSES[1:]:
+        for c in MORPHOLOGIES[1:]:
             two = part[part.expert.isin(("valid", c))]
             value = auc_interval(two[f"p_{c}"], two.expert == c, two.image, seed=seed)
             out["auc"][name][c] = {"auc": value, "positives": int((two.expert == c).sum()), "craters": len(two)}
-    decided = [*CLASSES, "unknown"]
+    decided = [*MORPHOLOGIES, "unknown"]
     out["confusion"] = {
-        c: {d: int(((known.expert == c) & (known.morphology == d)).sum()) for d in decided} for c in CLASSES
+        c: {d: int(((known.expert == c) & (known.morphology == d)).sum()) for d in decided} for c in MORPHOLOGIES
     }
     looked = known[known.morphology != "unknown"]
     best = looked[_PROBABILITIES].to_numpy().argmax(1)
-    right = looked.expert.to_numpy() == np.array(CLASSES)[best]
+    right = looked.expert.to_numpy() == np.array(MORPHOLOGIES)[best]
     out["calibration"] = reliability(looked[_PROBABILITIES].to_numpy().max(1), right)
     out["others"] = {
         str(c): {"craters": len(g)} | {p: round(float(g[p].mean()), 3) for p in _PROBABILITIES}
-        for c, g in table[~table.expert.isin(CLASSES)].groupby("expert")
+        for c, g in table[~table.expert.isin(MORPHOLOGIES)].groupby("expert")
     }
     return out
 
@@ -130,9 +130,9 @@ def kinds_simulated(seed: int = 9001, *, scenes: int = 48, dem: bool = False) ->
             "with": int(part.true_rays.sum()),
             "craters": len(part),
         }
-    by_class = {c: round(auc(table[f"p_{c}"], table.true_morphology == c), 4) for c in CLASSES}
+    by_class = {c: round(auc(table[f"p_{c}"], table.true_morphology == c), 4) for c in MORPHOLOGIES}
     best = table[_PROBABILITIES].to_numpy()
-    right = table.true_morphology.to_numpy() == np.array(CLASSES)[best.argmax(1)]
+    right = table.true_morphology.to_numpy() == np.array(MORPHOLOGIES)[best.argmax(1)]
     return {"rays": rays, "auc": by_class, "calibration": reliability(best.max(1), right)}
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from craterlab.catalog import MORPHOLOGIES
+
 from .chips import RHO, chips, layers, numbers
 from .polar import Places, Reader
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CLASSES = ("valid", "ghost", "layered", "secondary")
 SMALLEST_PX = 8.0  # diameter
 NEEDED = 0.6  # share of the crater's inside that must be seen
 _TAUGHT = np.array([0.4, 0.2, 0.2, 0.2])  # shares of the classes in training
@@ -89,7 +90,7 @@ def kinds_of(
 
     transition = TRANSITION_M.get(setting.body or "", OTHER_TRANSITION_M)
     device = next(namer.net.parameters()).device
-    out = np.full((len(where), len(CLASSES) + 3), np.nan)
+    out = np.full((len(where), len(MORPHOLOGIES) + 3), np.nan)
     seen = np.zeros(len(where))
     precision = quick_precision(device)
     quick = torch.autocast(device.type, precision, enabled=precision != torch.float32)
@@ -113,7 +114,7 @@ def kinds_of(
 def _columns(
     out: Floats, seen: Floats, where: Places, body: str | None, calibration: dict[str, Any]
 ) -> dict[str, np.ndarray]:
-    k = len(CLASSES)
+    k = len(MORPHOLOGIES)
     prior = beforehand(2 * where.radius_m, body)
     logit = out[:, :k] / calibration["temperature"] + np.log(np.maximum(prior, 1e-9) / _TAUGHT)
     p = np.exp(logit - np.max(logit, 1, keepdims=True))
@@ -122,8 +123,8 @@ def _columns(
     known = looked & (2 * where.radius_px >= SMALLEST_PX) & (seen >= NEEDED)
     p = np.where(known[:, None], p, prior)
     p[seen == 0] = np.nan
-    columns: dict[str, np.ndarray] = {f"p_{c}": p[:, i] for i, c in enumerate(CLASSES)}
-    best = np.array(CLASSES, dtype=object)[np.argmax(np.nan_to_num(p), 1)]
+    columns: dict[str, np.ndarray] = {f"p_{c}": p[:, i] for i, c in enumerate(MORPHOLOGIES)}
+    best = np.array(MORPHOLOGIES, dtype=object)[np.argmax(np.nan_to_num(p), 1)]
     columns["morphology"] = np.where(known, best, "unknown")
     rays = 1 / (1 + np.exp(-out[:, k] / calibration["rays_temperature"]))
     erosion = 1 / (1 + np.exp(-out[:, k + 1]))

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..catalog import MORPHOLOGIES
 from ..errors import CraterlabError
 from .weights import WEIGHTS, read_weights
 
-CLASSES = ("valid", "ghost", "layered", "secondary")
 _LAYERS, NUMBERS = 7, 5  # see characterize.chips
 _RINGS = ((0.0, 0.75), (0.75, 1.25), (1.25, 2.1), (2.1, 9.0))
 
@@ -66,7 +66,7 @@ class ChipNet(nn.Module):
             nn.Linear(c * (len(_RINGS) + 1) + NUMBERS, 128),
             nn.ReLU(True),
             nn.Dropout(0.2),
-            nn.Linear(128, len(CLASSES) + 3),
+            nn.Linear(128, len(MORPHOLOGIES) + 3),
         )
 
     def forward(self, x: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..catalog import MORPHOLOGIES
 from ..crater_profiles import TRANSITION_M, diffusion_row, kind_of
 from . import morphologies as forms
 from .craters import Canvas, carve
@@ -21,7 +22,6 @@ from .population import Law, draw_population, worn
 from .sensor import observe
 from .terrain import spectral_field
 
-CLASSES = ("valid", "ghost", "layered", "secondary")
 SHARES = (0.4, 0.2, 0.2, 0.2)
 SIDE = 112  # pixels, of the largest chips
 RADIUS = 16  # of the crater there
@@ -83,8 +83,8 @@ def render_chips(n: int, *, seed: int, device: str | torch.device = "cpu") -> Ch
 
 def _draw(n: int, rng: np.random.Generator) -> pd.DataFrame:
     """What each chip shows."""
-    kind_of_crater = rng.choice(CLASSES, n, p=SHARES)
-    valid, ghost, layered, secondary = (kind_of_crater == c for c in CLASSES)
+    kind_of_crater = rng.choice(MORPHOLOGIES, n, p=SHARES)
+    valid, ghost, layered, secondary = (kind_of_crater == c for c in MORPHOLOGIES)
     body = np.where(layered, "Mars", rng.choice(["Moon", "Mars", "Mercury"], n))
     diameter_m = np.exp(rng.uniform(np.log(50), np.log(1e5), n))
     diameter_m[layered] = np.exp(rng.uniform(np.log(1.5e3), np.log(6e4), layered.sum()))

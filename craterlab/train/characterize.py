@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from ..nn.chipnet import CLASSES, ChipNet
+from ..catalog import MORPHOLOGIES
+from ..nn.chipnet import ChipNet
 from .chips import SHARD, Batch, draw_batch, read_chips, view_in_scene, view_of_chip, write_chips
 from .detector import average_into, rate, read_checkpoint, write_checkpoint
 from .scene_chips import SHARD as SCENES
@@ -143,7 +144,7 @@ def _loss(net: ChipNet, drawn: Batch, where: torch.device) -> tuple[torch.Tensor
     with torch.autocast(where.type, torch.bfloat16):
         out = net(layers.contiguous(memory_format=torch.channels_last), numbers)
     out = out.float()
-    n = len(CLASSES)
+    n = len(MORPHOLOGIES)
     by_kind = torch.nn.functional.cross_entropy(out[:, :n], kind, ignore_index=-1)
     by_rays = torch.nn.functional.binary_cross_entropy_with_logits(out[:, n], rays)
     log_std = out[:, n + 2].clamp(-4, 0)
@@ -177,7 +178,7 @@ def calibration(out: np.ndarray, kind: np.ndarray, rays: np.ndarray, erosion: np
     that makes the standard errors of erosion hold what they promise (68 % within one)."""
     from scipy.optimize import minimize_scalar
 
-    n = len(CLASSES)
+    n = len(MORPHOLOGIES)
 
     told = kind >= 0
 

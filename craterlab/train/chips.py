@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..catalog import MORPHOLOGIES
 from ..characterize import chips as reading
 from ..characterize.inputs import levels_of
 from ..crater_profiles import TRANSITION_M
-from ..nn.chipnet import CLASSES
 from ..simulate.chips import RADIUS, SIDE, Chips, render_chips
 
 SHARD = 128
@@ -60,7 +60,7 @@ def read_chips(folder: Path) -> Chips:
             dems.append(f["dem"])
             tables.append(pd.DataFrame({c: f[c] for c in f.files if c not in ("image", "dem")}))
     table = pd.concat(tables, ignore_index=True)
-    table["kind"] = [CLASSES.index(m) for m in table.morphology]
+    table["kind"] = [MORPHOLOGIES.index(m) for m in table.morphology]
     table["transition_m"] = [TRANSITION_M[b] for b in table.body]
     return Chips(np.concatenate(images), np.concatenate(dems), table)
 
@@ -114,7 +114,7 @@ def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator) -> 
     views : list of View, n
     t : DataFrame, n rows
         diameter_px, diameter_m, transition_m, sun_azimuth_deg, incidence_deg, rays, erosion, and `kind`, the position
-        in ``CLASSES`` or -1.
+        in ``MORPHOLOGIES`` or -1.
     rng : numpy Generator
     """
     n = len(views)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..catalog import MORPHOLOGIES
 from ..errors import CraterlabError
 from ..grid import Grid, craters_from_pixels
 from .table import circles_on
@@ -15,7 +16,7 @@ from .table import circles_on
 if TYPE_CHECKING:
     import geopandas as gpd
 
-CLASSES = ("unknown", "valid", "ghost", "layered", "secondary")
+CLASSES = ("unknown", *MORPHOLOGIES)
 CONFIRM = {"yes": True, "no": False, "open": None}
 SMALLEST_PX = 2.0
 # Ellipses, depths and the like belong to the circle that was measured, not to a corrected one.

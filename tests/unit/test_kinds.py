@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import craterlab as cl
-from craterlab.characterize.kinds import CLASSES, beforehand
+from craterlab.catalog import MORPHOLOGIES
+from craterlab.characterize.kinds import beforehand
 
-P = [f"p_{c}" for c in CLASSES]
+P = [f"p_{c}" for c in MORPHOLOGIES]
 
 
 @given(st.lists(st.one_of(st.floats(1, 1e6), st.just(np.nan)), min_size=1), st.sampled_from(["Mars", "Moon", None]))
@@ -37,7 +38,7 @@ def test_columns_of_the_contract(scene):
     ds, table, truth = scene
     found = cl.characterize(ds.drop_vars("dem"), table, progress=False)
     assert found[P].sum(axis=1).to_numpy() == pytest.approx(1)
-    assert set(found.morphology) <= {*CLASSES, "unknown"}
+    assert set(found.morphology) <= {*MORPHOLOGIES, "unknown"}
     assert found.p_rays.between(0, 1).all() and str(found.rays.dtype) == "boolean"
     assert found.erosion.between(0, 1).all() and (found.erosion_std > 0).all()
     assert set(found.erosion_class) <= {1, 2, 3, 4} and set(found.erosion_from) == {"image"}

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 
+from craterlab.catalog import MORPHOLOGIES
 from craterlab.characterize.chips import EAST, NORTH, RHO
-from craterlab.nn.chipnet import CLASSES, load_chipnet
+from craterlab.nn.chipnet import load_chipnet
 from craterlab.simulate.chips import render_chips
 from craterlab.train import characterize, chips, scene_chips
 
@@ -26,7 +27,7 @@ def test_same_seed_same_chips(made):
 
 def test_chips_show_what_their_table_says(made):
     t = made.table
-    assert set(t.morphology) == set(CLASSES)
+    assert set(t.morphology) == set(MORPHOLOGIES)
     assert t.erosion.between(0, 1).all() and t.diameter_px.between(4, 300).all()
     assert not (t.rays & t.morphology.isin(["ghost", "secondary"])).any()
     fresh = np.flatnonzero((t.morphology == "valid") & (t.erosion < 0.2))
