@@ -17,7 +17,7 @@ from torch import nn
 
 from ..catalog import MORPHOLOGIES
 from ..errors import CraterlabError
-from .weights import WEIGHTS, read_weights
+from .weights import for_inference, read_weights, weights_path
 
 _LAYERS, NUMBERS = 7, 5  # see characterize.chips
 _RINGS = ((0.0, 0.75), (0.75, 1.25), (1.25, 2.1), (2.1, 9.0))
@@ -102,7 +102,7 @@ def load_chipnet(model: str | Path = "chipnet", device: str = "cpu") -> Namer:
     CraterlabError
         The file is not there, is damaged, or holds another network.
     """
-    path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+    path = weights_path(model)
     if not path.exists():
         raise CraterlabError(
             f"characterize: no network {str(model)!r}; wanted 'chipnet' or the path of a .safetensors file "
@@ -125,6 +125,5 @@ def _load(path: Path, modified: float, device: str) -> Namer:
         raise CraterlabError(
             f"characterize: {path.name} is damaged or of another version ({str(err).splitlines()[0]})"
         ) from None
-    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    net.requires_grad_(False)
+    for_inference(net, device)
     return Namer(net, metadata, path.stem, sha256)

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import CraterlabError
 from .denoiser import Denoiser, GradientDenoiser
-from .weights import WEIGHTS, read_weights
+from .weights import for_inference, read_weights, weights_path
 
 NAMES = ("prior", "prior-gs", "superres-net")
 
@@ -59,7 +59,7 @@ def load_prior(prior: Any, default: str, device: str = "cpu") -> Prior:
     if callable(prior) and not isinstance(prior, (str, Path)):
         return _handed_over(prior, device)
     name = default if prior is None else prior
-    path = Path(name) if str(name).endswith(".safetensors") else WEIGHTS / f"{name}.safetensors"
+    path = weights_path(name)
     if not path.exists():
         raise CraterlabError(
             f"superres: no prior {str(name)!r}; known: {', '.join(repr(n) for n in NAMES)}, the path of a .safetensors "
@@ -81,8 +81,7 @@ def _load(path: Path, modified: float, device: str) -> Prior:
         raise CraterlabError(f"superres: {path.name} holds a {kind!r}, not a prior; known: {', '.join(NAMES)}.")
     net = Denoiser(kernels=tuple(metadata["kernels"]), smooth=kind == "prior-gs")
     net.load_state_dict({k: v.float() for k, v in state.items()})
-    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    net.requires_grad_(False)
+    for_inference(net, device)
     model = GradientDenoiser(net).eval() if kind == "prior-gs" else net
     return Prior(model, kind, sha256)
 

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
+def weights_path(model: str | Path) -> Path:
+    """The file of a name in the package, or the file itself where its path is given; it may not be there."""
+    return Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+
+
+def for_inference(net: torch.nn.Module, device: str) -> None:
+    """Make a network ready to answer, in place: on a device, channels last, without gradients."""
+    import torch
+
+    net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.requires_grad_(False)
+
+
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], str]:
     """Tensors, metadata (values that are JSON as Python values) and sha256 of a .safetensors file.
 

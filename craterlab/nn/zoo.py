@@ -17,7 +17,7 @@ import torch
 
 from ..errors import CraterlabError
 from . import adsnet, centernet, craternet, hourglass, resnet
-from .weights import WEIGHTS, read_weights
+from .weights import WEIGHTS, for_inference, read_weights, weights_path
 
 
 def _image_alone(metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -142,8 +142,7 @@ def _load(path: Path, modified: float, device: str) -> Model:
             f"{path.name} does not fit the {metadata['architecture']} of this craterlab, so another version wrote it "
             f"({str(err).splitlines()[0]}); train it again, or use model='craternet'"
         ) from None
-    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    net.requires_grad_(False)
+    for_inference(net, device)
     return Model(path.stem, sha256, architecture, net, torch.device(device), metadata)
 
 
@@ -156,7 +155,7 @@ def load(model: str | Path, device: str = "cpu") -> Model:
         For a name that is not in the zoo, a model whose weights are not in the package, or a file that is not there
         (the message lists the names), and for a file that is damaged or was written for another architecture.
     """
-    path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+    path = weights_path(model)
     if not path.exists():
         known = ", ".join(models()) or "none"
         untrained = ", ".join(a for a in ARCHITECTURES if a not in models())

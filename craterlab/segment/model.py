@@ -15,7 +15,7 @@ import torch
 from ..errors import CraterlabError
 from ..nn.marslsnet import MarsLsNet
 from ..nn.unet import UNet
-from ..nn.weights import WEIGHTS, read_weights
+from ..nn.weights import for_inference, read_weights, weights_path
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def load_segmenter(model: str | Path, device: str = "cpu") -> Segmenter:
     CraterlabError
         It is not there, is damaged or holds another kind of network.
     """
-    path = Path(model) if str(model).endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+    path = weights_path(model)
     if not path.exists():
         raise CraterlabError(
             f"segment: no model {str(model)!r}; use 'marslsnet', or the path of a .safetensors file that "
@@ -90,8 +90,7 @@ def _load(path: Path, modified: float, device: str) -> Segmenter:
             f"segment: {path.name} is damaged or was written by another version ({str(err).splitlines()[0]}); "
             "train it again."
         ) from None
-    net = net.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    net.requires_grad_(False)
+    for_inference(net, device)
     return Segmenter(net, path.stem, sha256, layers, (slope, intercept), threshold, metadata)
 
 
