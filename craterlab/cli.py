@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--parts",
         metavar="A,B",
-        help="of depth, geometry, erosion, themis, simulated, secondaries, times; default all",
+        help="of depth, geometry, erosion, shadows, themis, simulated, secondaries, times; default all",
     )
     p.add_argument("--seed", type=int, default=1, help="of simulated scenes and intervals (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")

@@ -13,11 +13,11 @@ from .errors import CraterlabError
 
 def bench_detect(args: argparse.Namespace) -> None:
     from .bench import bench_detect, format_report
-    from .output import check_file, whole_file, write_json
+    from .output import check_file, whole_file
 
-    for file in (args.json, args.figure):
-        if file is not None:
-            check_file(file)
+    keep = _keeper(args.json)
+    if args.figure is not None:
+        check_file(args.figure)
     result = bench_detect(
         args.data,
         args.split,
@@ -25,8 +25,7 @@ def bench_detect(args: argparse.Namespace) -> None:
         model=args.model,
         threshold=args.threshold,
         parts=names(args.parts),
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+        on_part=keep,
     )
     print(format_report(result))
     if args.figure is not None:
@@ -102,12 +101,20 @@ def _shown_and_kept(
         write_json(file, result)
 
 
-def bench_superres(args: argparse.Namespace) -> None:
-    from .bench import bench_superres, format_tables
+def _keeper(file: Path | None) -> Callable[[dict[str, Any]], None] | None:
+    """Writes the parts done so far, so that a long run that is stopped keeps them; the file is tried at once."""
     from .output import check_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
+    if file is None:
+        return None
+    check_file(file)
+    return lambda part: write_json(file, part)
+
+
+def bench_superres(args: argparse.Namespace) -> None:
+    from .bench import bench_superres, format_tables
+
+    keep = _keeper(args.json)
     factors = names(args.factors)
     if factors is not None and any(f not in ("2", "3", "4") for f in factors):
         raise CraterlabError(f"--factors is {args.factors!r}; wanted some of 2, 3 and 4, for example --factors 2,4")
@@ -124,41 +131,34 @@ def bench_superres(args: argparse.Namespace) -> None:
         uncertainty=args.uncertainty,
         model=args.model,
         device=args.device,
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+        on_part=keep,
     )
     print(format_tables(result))
 
 
 def bench_characterize(args: argparse.Namespace) -> None:
     from .bench import bench_characterize, format_characterize
-    from .output import check_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
+    keep = _keeper(args.json)
     result = bench_characterize(
         args.data,
         args.split,
         parts=names(args.parts),
         seed=args.seed,
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+        on_part=keep,
     )
     print(format_characterize(result))
 
 
 def bench_dating(args: argparse.Namespace) -> None:
     from .bench import bench_dating, format_dating
-    from .output import check_file, write_json
 
-    if args.json is not None:
-        check_file(args.json)
+    keep = _keeper(args.json)
     result = bench_dating(
         args.data,
         parts=names(args.parts),
         surfaces=args.surfaces,
         seed=args.seed,
-        # A long run that is stopped keeps the parts it has done.
-        on_part=None if args.json is None else lambda part: write_json(args.json, part),
+        on_part=keep,
     )
     print(format_dating(result))

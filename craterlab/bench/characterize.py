@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .sets import known_names
-
-PARTS = ("depth", "geometry", "erosion", "shadows", "themis", "simulated", "secondaries", "times")
+from .parts import measure_parts
 
 
 def bench_characterize(
@@ -29,7 +26,7 @@ def bench_characterize(
     split : str
         Of gld100. The classes of themis and mars_catalogue teach nothing, so all of them judge.
     parts : list of str, optional
-        Of ``PARTS``; default all. ``depth``: on GLD100 beside a published catalogue; ``geometry``: on simulated scenes
+        Default all. ``depth``: on GLD100 beside a published catalogue; ``geometry``: on simulated scenes
         with their elevation; ``erosion``: there with the elevation, and from the image alone; ``shadows``: depth
         without elevation; ``themis``: experts' classes; ``simulated``: classes and rays on simulated scenes;
         ``secondaries``: the Martian catalogue, and simulated ones; ``times``: craters a second.
@@ -63,11 +60,4 @@ def bench_characterize(
         },
         "times": lambda: {"geometry": geometry.speed(), "chips_per_second": round(kinds.chips_per_second(), 1)},
     }
-    result: dict[str, Any] = {"split": split, "seed": seed, "seconds": {}}
-    for part in known_names("part", parts, PARTS):
-        began = time.perf_counter()
-        result[part] = measure[part]()
-        result["seconds"][part] = round(time.perf_counter() - began, 1)
-        if on_part is not None:
-            on_part(result)
-    return result
+    return measure_parts({"split": split, "seed": seed}, measure, parts, on_part)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .lines import sections
-from .sets import known_names
+from .parts import measure_parts
 
-PARTS = ("reference", "coverage", "spatial", "speed")
 _TITLES = {
     "reference": "Ages, functions and plot points beside those of craterstats 3.6.11 (relative differences)",
     "spatial": "Randomness on random surfaces and on clusters, non-sparseness correction, areas, times",
@@ -33,7 +31,7 @@ def bench_dating(
     data : Path
         Folder that holds `chronology`.
     parts : list of str, optional
-        Of ``PARTS``; default all. ``reference``: every case computed with craterstats; ``coverage``: how often the
+        Default all. ``reference``: every case computed with craterstats; ``coverage``: how often the
         1-sigma interval holds the truth, with perfect counts and with a detector that loses and invents craters;
         ``spatial``: p-values of random surfaces, clusters found, bias of the non-sparseness correction; ``speed``.
     surfaces : int
@@ -65,14 +63,7 @@ def bench_dating(
         "spatial": spatial,
         "speed": lambda: dating_speed.dating_speed(seed=seed),
     }
-    result: dict[str, Any] = {"seed": seed, "seconds": {}}
-    for part in known_names("part", parts, PARTS):
-        began = time.perf_counter()
-        result[part] = measure[part]()
-        result["seconds"][part] = round(time.perf_counter() - began, 1)
-        if on_part is not None:
-            on_part(result)
-    return result
+    return measure_parts({"seed": seed}, measure, parts, on_part)
 
 
 def format_dating(result: dict[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import CraterlabError
+from .parts import measure_parts
 from .sets import image_paths, known_names, sets_in
 from .superres_images import LABELLED, SETS
 
@@ -105,7 +106,7 @@ def bench_superres(
     net = load(model, pick_device(device))
     threshold = float(net.metadata.get("threshold", 0.5))
     result: dict[str, Any] = {"split": split, "sets": sets, "methods": methods, "crop": crop}
-    result |= {"model": net.name, "weights_sha256": net.sha256, "threshold": threshold, "seconds": {}}
+    result |= {"model": net.name, "weights_sha256": net.sha256, "threshold": threshold}
     common: dict[str, Any] = {"device": device, "progress": progress}
     cut: dict[str, Any] = {"crop": crop, "device": device, "progress": progress}
     found: list[Any] = []  # shared by two parts
@@ -139,13 +140,7 @@ def bench_superres(
             }
         return superres_times.times(methods, **common)
 
-    for part in parts:
-        started = time.perf_counter()
-        result[part] = run(part)
-        result["seconds"][part] = round(time.perf_counter() - started, 1)
-        if on_part is not None:
-            on_part(result)
-    return result
+    return measure_parts(result, {part: partial(run, part) for part in PARTS}, parts, on_part)
 
 
 def _methods() -> tuple[str, ...]:
