@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ..characterize import chips as reading
 from ..characterize.inputs import levels_of
 from ..crater_profiles import TRANSITION_M
 from ..simulate.chips import RADIUS, SIDE, Chips, render_chips
+from .shards import read_shards, write_shards
 
 SHARD = 128
 _CUT = 0.35  # share of chips that a border cuts
@@ -31,34 +31,20 @@ def write_chips(folder: Path, count: int, seed: int, device: str = "cpu", minute
     bool
         All are there; not so when the minutes were up before.
     """
-    from ..progress import progress_bar
 
-    began = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    with progress_bar(total=count, desc="simulated craters", unit="shard") as bar:
-        for i in range(count):
-            path = folder / f"chips{i:05d}.npz"
-            if not path.exists():
-                if minutes and time.monotonic() - began > 60 * minutes:
-                    return False
-                made = render_chips(SHARD, seed=seed * 1_000_003 + i, device=device)
-                columns = {c: made.table[c].to_numpy() for c in made.table}
-                columns = {c: v.astype(str) if v.dtype == object else v for c, v in columns.items()}
-                part = path.with_suffix(".part.npz")
-                np.savez_compressed(part, image=made.image, dem=made.dem, **columns)
-                part.replace(path)
-            bar.update()
-    return True
+    def make(i: int) -> dict[str, np.ndarray]:
+        made = render_chips(SHARD, seed=seed * 1_000_003 + i, device=device)
+        columns = {c: made.table[c].to_numpy() for c in made.table}
+        return {"image": made.image, "dem": made.dem} | {
+            c: v.astype(str) if v.dtype == object else v for c, v in columns.items()
+        }
+
+    return write_shards(folder, "chips", count, make, minutes, "simulated craters")
 
 
 def read_chips(folder: Path) -> Chips:
     """All shards of a folder, in order."""
-    images, dems, tables = [], [], []
-    for path in sorted(p for p in folder.glob("chips*.npz") if not p.name.endswith(".part.npz")):
-        with np.load(path) as f:
-            images.append(f["image"])
-            dems.append(f["dem"])
-            tables.append(pd.DataFrame({c: f[c] for c in f.files if c not in ("image", "dem")}))
+    images, dems, tables = zip(*read_shards(folder, "chips"), strict=True)
     table = pd.concat(tables, ignore_index=True)
     table["kind"] = [MORPHOLOGIES.index(m) for m in table.morphology]
     table["transition_m"] = [TRANSITION_M[b] for b in table.body]

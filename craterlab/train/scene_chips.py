@@ -5,7 +5,6 @@ Their classes are in the shares of nature, not of the network's training: ``simu
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 
 from ..crater_profiles import OTHER_TRANSITION_M, TRANSITION_M
 from ..simulate import Law, render
+from .shards import read_shards, write_shards
 
 SHARD, SIZE = 32, 256
 _LEAST_PX, _LEAST_SEEN = 7.0, 0.5
@@ -26,22 +26,12 @@ def write_scenes(folder: Path, count: int, seed: int, device: str = "cpu", minut
     bool
         All are there; not so when the minutes were up before.
     """
-    from ..progress import progress_bar
-
-    began = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    with progress_bar(total=count, desc="simulated scenes", unit="shard") as bar:
-        for i in range(count):
-            path = folder / f"scenes{i:05d}.npz"
-            if not path.exists():
-                if minutes and time.monotonic() - began > 60 * minutes:
-                    return False
-                _write(path, seed * 1_000_003 + i, device)
-            bar.update()
-    return True
+    return write_shards(
+        folder, "scenes", count, lambda i: _scenes(seed * 1_000_003 + i, device), minutes, "simulated scenes"
+    )
 
 
-def _write(path: Path, seed: int, device: str) -> None:
+def _scenes(seed: int, device: str) -> dict[str, np.ndarray]:
     law = Law(min_diameter_px=6 if seed % 2 else 9, coverage=(0.05, 0.5), rays=0.15)
     r = render(SHARD, SIZE, seed=seed, device=device, law=law, landforms=seed % 3 == 0)
     rows = []
@@ -57,23 +47,15 @@ def _write(path: Path, seed: int, device: str) -> None:
             )
         )
     table = pd.concat(rows, ignore_index=True)
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(
-        part,
-        image=r.image.cpu().numpy().astype(np.uint8),
-        dem=r.dem.cpu().numpy().astype(np.float16),
+    return {
+        "image": r.image.cpu().numpy().astype(np.uint8),
+        "dem": r.dem.cpu().numpy().astype(np.float16),
         **{c: table[c].to_numpy(np.float32) for c in table},
-    )
-    part.replace(path)
+    }
 
 
 def read_scenes(folder: Path) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Images (n, 256, 256) uint8, heights in pixels, and the craters of all shards; `scene` counts through."""
-    images, dems, tables = [], [], []
-    for k, path in enumerate(sorted(p for p in folder.glob("scenes*.npz") if not p.name.endswith(".part.npz"))):
-        with np.load(path) as f:
-            images.append(f["image"])
-            dems.append(f["dem"])
-            table = pd.DataFrame({c: f[c] for c in f.files if c not in ("image", "dem")})
-        tables.append(table.assign(scene=table.scene.astype(int) + k * SHARD))
-    return np.concatenate(images), np.concatenate(dems), pd.concat(tables, ignore_index=True)
+    images, dems, tables = zip(*read_shards(folder, "scenes"), strict=True)
+    numbered = [t.assign(scene=t.scene.astype(int) + k * SHARD) for k, t in enumerate(tables)]
+    return np.concatenate(images), np.concatenate(dems), pd.concat(numbered, ignore_index=True)
