@@ -64,7 +64,7 @@ def contact_sheet(
 
     from .characterize import profiles
     from .characterize.chips import CHIP, HALF_WIDTH, chips
-    from .characterize.inputs import crater_table, dem_reader, image_reader, places_of
+    from .characterize.inputs import crater_table, image_reader, places_of
     from .grid import grid_of
     from .scene import as_scene
 
@@ -79,8 +79,7 @@ def contact_sheet(
     curves = profiles(scene, shown, dem, radii=np.linspace(0, HALF_WIDTH, 61), progress=False)
     layer = "elevation" if "elevation" in curves else "brightness"
     pictures = np.full((len(shown), CHIP, CHIP), np.nan, np.float32)
-    elevation, _ = dem_reader(scene, dem, grid)
-    for index, picture, _ in chips(image_reader(scene["image"]), elevation, grid.shape, where):
+    for index, picture, _ in chips(image_reader(scene["image"]), None, grid.shape, where):
         pictures[index] = picture
 
     rows = max(1, -(-len(shown) // across))

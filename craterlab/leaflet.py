@@ -278,11 +278,6 @@ def _map_class() -> Any:
     return ContextMap
 
 
-def _thinned(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    step = -(-max(pixels.shape) // 800)
-    return pixels[::step, ::step]
-
-
 def _still(pictures: dict[str, Any], rings: NDArray[np.float64]) -> bytes:
     """The images side by side with the outlines, in kilometres where the map is in metres."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

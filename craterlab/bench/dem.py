@@ -199,15 +199,12 @@ def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
 
     `counts` (..., 3 or 4) are tp, fp, fn and tn.
     """
-    tp, fp, fn = (counts[..., i].astype(float) for i in range(3))
-    share = lambda a, b: np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0)  # noqa: E731
-    iou = share(tp, tp + fp + fn)
-    out = {"precision": share(tp, tp + fp), "recall": share(tp, tp + fn), "f1": share(2 * tp, 2 * tp + fp + fn)}
-    out["iou"] = iou
-    if counts.shape[-1] == 4:
-        tn = counts[..., 3].astype(float)
-        out["miou"] = (iou + share(tn, tn + fp + fn)) / 2
-    return out
+    from ..segment.scores import scores
+
+    pixels = counts.shape[-1] == 4
+    table = counts if pixels else np.concatenate([counts, np.zeros_like(counts[..., :1])], -1)
+    out = scores(table[..., None, :])
+    return out if pixels else {k: v for k, v in out.items() if k != "miou"}
 
 
 def _summary(counts: dict[str, dict[str, np.ndarray | None]], seed: int) -> dict[str, Any]:

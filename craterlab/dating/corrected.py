@@ -36,7 +36,7 @@ from craterlab.errors import CraterlabError
 from .ages import age
 from .functions import System, epochs
 from .functions import system as find_system
-from .poisson import PRIORS
+from .poisson import PRIORS, QUANTILES
 from .result import Age
 from .selection import diameters_km, resolve_area
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_QUANTILES = np.array([0.15865525393145707, 0.5, 0.8413447460685429])
 _FALSE_SPREAD = 0.5  # standard deviation of the log of the false rate: calibrations differ from scene to scene by that
 _DRAWS = 200
 _HALF = 0.5  # share of craters found at the lower end of the default range
@@ -360,5 +359,5 @@ def _posterior(grid: Floats, log_l: Floats, exposure: Floats, s: System, prior: 
     if prior == "jeffreys":
         mass[0] = 2 * p[0] * step[0]  # the integral of x**-1/2 from nought
     cdf = np.cumsum(mass)
-    density = np.interp(_QUANTILES, np.concatenate([[0], cdf]) / cdf[-1], np.concatenate([[0], n1]))
+    density = np.interp(QUANTILES, np.concatenate([[0], cdf]) / cdf[-1], np.concatenate([[0], n1]))
     return s.chronology.inverse(density), density
