@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from lab import jupyterlab
 from pages import data, drag, frames, table
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed (the extra notebook)")
@@ -78,44 +75,12 @@ STOPWATCH = """
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory, scene):
     """Address of a JupyterLab on the loopback, and its folder with a notebook."""
-    import nbformat
-
     home = tmp_path_factory.mktemp("lab")
     image = scene.image.values
     np.savez(home / "scene.npz", image=image, sharp=200 - np.kron(image, np.ones((2, 2), np.float32)))
-    many = table(20_000, scene)
-    many.to_parquet(home / "craters.parquet")
-    cells = [nbformat.v4.new_code_cell(CODE), nbformat.v4.new_code_cell(EDIT)]
-    # Without a named kernel JupyterLab asks for one and waits.
-    about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), home / "view.ipynb")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    settings = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ip=127.0.0.1", "--allow-root"]
-    command += ["--ServerApp.token=craterlab", f"--ServerApp.root_dir={home}", "--LabApp.expose_app_in_browser=True"]
-    with (home / "lab.log").open("w") as log:
-        server = subprocess.Popen(
-            command,
-            env={**os.environ, **settings, "IPYTHONDIR": str(home / "ipython")},
-            cwd=home,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/api?token=craterlab", timeout=2)
-                break
-            except OSError:
-                assert server.poll() is None, (home / "lab.log").read_text()
-                time.sleep(0.5)
+    table(20_000, scene).to_parquet(home / "craters.parquet")
+    with jupyterlab(home, CODE, EDIT) as address:
         yield address, home
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 def said(home: Path, wanted, name: str = "said.json") -> Any:
