@@ -217,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--models", default="marslsnet", metavar="A,B", help="names or weights; compared with the first")
     p.add_argument("--seed", type=int, default=1, help="of the resamples (default 1)")
+    p.add_argument("--full-keys", action="store_true", help="also the first with attention to every pixel (slow)")
     p.add_argument("--times", action="store_true", help="also a scene of 2000 x 2000 pixels, and the published network")
     p.add_argument("--device", metavar="NAME", help="as torch names it")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")

@@ -71,7 +71,9 @@ def bench_segment(args: argparse.Namespace) -> None:
         check_file(args.figure)
 
     def measure() -> dict[str, Any]:
-        result = bench_segment(args.data, args.split, models=models, seed=args.seed, device=args.device)
+        result = bench_segment(
+            args.data, args.split, models=models, full_keys=args.full_keys, seed=args.seed, device=args.device
+        )
         if args.times:
             from .bench.segment_times import segment_times
 
