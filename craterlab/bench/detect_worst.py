@@ -123,4 +123,4 @@ def _chip(ax: Axes, path: Path, subject: pd.Series, table: pd.DataFrame, thresho
     ax.set_xlim(x - half, x + half)
     ax.set_ylim(y + half, y - half)
     score = f", {subject.score:.2f}" if np.isfinite(subject.score) else ""
-    ax.set_title(f"{path.stem[-14:]}\n{x:.0f}, {y:.0f}, D {d:.0f} px{score}", fontsize=5.5, loc="left")
+    ax.set_title(f"{path.stem[:18]}\n{x:.0f}, {y:.0f}, D {d:.0f} px{score}", fontsize=5.5, loc="left")
