@@ -145,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--threshold", type=float, metavar="P", help="default the model's")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
     p.add_argument("--figure", type=Path, metavar="FILE.png", help="draw it")
+    p.add_argument("--worst", type=Path, metavar="FILE.png", help="ten worst false alarms and misses of each set")
     _add_model(p)
 
     p = add(
