@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .characterize import Craters
 
 SCENES, LARGEST = 16, 128  # scenes a step, and craters of each
-LOOKS = 2  # at each scene, with another stretch, blur and aim, and other things known
 _FEWER = 0.4  # share of scenes of which only some craters, often few, are given
 _WEIGHT_DECAY, _FLOOR = 0.02, 0.05
 # Descriptions (n, 140), rays and erosion (n,) of one scene
@@ -43,13 +42,12 @@ def describe_scenes(
     @torch.no_grad()
     def make(i: int) -> dict[str, np.ndarray]:
         parts: dict[str, list[np.ndarray]] = {"described": [], "rays": [], "erosion": [], "scene": []}
-        look, first = divmod(i * size, len(craters.images))
-        for scene in range(first, first + size):
+        for scene in range(i * size, (i + 1) * size):
             rows = craters.table[craters.table.scene == scene]
             if not len(rows):
                 continue
             views = [view_in_scene(craters.images, craters.dems, t) for t in rows.itertuples()]
-            drawn = draw_batch(views, rows, np.random.default_rng([seed, scene, 3, look]), one_scene=True)
+            drawn = draw_batch(views, rows, np.random.default_rng([seed, scene, 3]), one_scene=True)
             said = [
                 net.describe(
                     torch.from_numpy(drawn.layers[k : k + 64]).to(where),
@@ -63,7 +61,7 @@ def describe_scenes(
             parts["scene"].append(np.full(len(rows), scene))
         return {k: np.concatenate(v) if v else np.zeros(0) for k, v in parts.items()}
 
-    return write_shards(folder, "described", LOOKS * len(craters.images) // size, make, minutes, "scenes described")
+    return write_shards(folder, "described", len(craters.images) // size, make, minutes, "scenes described")
 
 
 def read_described(folder: Path) -> list[tuple[int, Scene]]:
