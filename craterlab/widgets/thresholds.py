@@ -80,7 +80,9 @@ class Thresholds(Limited, Widget):
 
     def draw(self, figure: FigureBase) -> None:
         mask = self.mask
-        left, right = figure.subplots(1, 2)
+        left, right = figure.subplots(
+            1, 2, gridspec_kw={"left": 0.08, "right": 0.98, "bottom": 0.19, "top": 0.86, "wspace": 0.2}
+        )
         figure.suptitle(f"{mask.sum():,} of {mask.size:,} craters kept", fontsize=11)
         size = self._size[self._size > 0]
         lo, hi = (size.min(), size.max()) if size.size else (1.0, 1000.0)

@@ -184,8 +184,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 1)
-        own = `This view is of another version (${1}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 2)
+        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -221,7 +221,7 @@ var Tiles = class {
   constructor(model, listeners, arrived) {
     this.model = model;
     this.arrived = arrived;
-    listeners.onChange(model, ["tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
+    listeners.onChange(model, ["reply", "tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
   }
   model;
   arrived;
@@ -230,6 +230,7 @@ var Tiles = class {
   palettes = /* @__PURE__ */ new Map();
   wanted = [];
   waitingFor = 0;
+  taken = 0;
   since = 0;
   timer = 0;
   count = Math.floor(Math.random() * 1e9);
@@ -255,9 +256,10 @@ var Tiles = class {
     }
   }
   receive() {
-    let reply = this.model.get("reply"), data = this.model.get("tiles");
-    reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(data.buffer, data.byteOffset + i * 256 * 256, 256 * 256));
+    let reply = this.model.get("reply"), { buffer, byteOffset, byteLength } = this.model.get("tiles");
+    if (reply.n === this.taken || byteLength < 4 || new DataView(buffer, byteOffset).getUint32(0, !0) !== reply.n) return;
+    this.taken = reply.n, reply.tiles.forEach((name, i) => {
+      this.keep(name, new Uint8Array(buffer, byteOffset + 4 + i * 256 * 256, 256 * 256));
     });
     let given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {

@@ -4,6 +4,7 @@ import type { Listeners, Model } from "./model.ts";
 export const TILE = 256;
 const MOST_KEPT = 320;
 const MOST_ASKED = 8;
+const HEADER = 4;
 const PATIENCE_MS = 4000;
 
 /** A raster that Python answers tiles of. `place` is scale and offset from its pixels to the viewer's. */
@@ -25,6 +26,7 @@ export interface TileTraits {
   layers: Layer[];
   request: { n: number; tiles: TileName[] };
   reply: { n: number; tiles: TileName[] };
+  /** The number of the answer (four bytes, the lowest first), then the bytes of its tiles. */
   tiles: DataView;
 }
 
@@ -62,6 +64,7 @@ export class Tiles {
   private readonly palettes = new Map<string, Uint32Array>();
   private wanted: TileName[] = [];
   private waitingFor = 0;
+  private taken = 0;
   private since = 0;
   private timer = 0;
   private count = Math.floor(Math.random() * 1e9);
@@ -71,7 +74,7 @@ export class Tiles {
     listeners: Listeners,
     private readonly arrived: () => void,
   ) {
-    listeners.onChange(model, ["tiles"], () => this.receive());
+    listeners.onChange(model, ["reply", "tiles"], () => this.receive());
     listeners.add(() => clearTimeout(this.timer));
   }
 
@@ -113,9 +116,13 @@ export class Tiles {
 
   private receive(): void {
     const reply = this.model.get("reply");
-    const data = this.model.get("tiles");
+    const { buffer, byteOffset, byteLength } = this.model.get("tiles");
+    // Names and bytes may come one after the other; they belong together once they have one number.
+    if (reply.n === this.taken || byteLength < HEADER) return;
+    if (new DataView(buffer, byteOffset).getUint32(0, true) !== reply.n) return;
+    this.taken = reply.n;
     reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(data.buffer, data.byteOffset + i * TILE * TILE, TILE * TILE));
+      this.keep(name, new Uint8Array(buffer, byteOffset + HEADER + i * TILE * TILE, TILE * TILE));
     });
     const given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {
