@@ -227,6 +227,8 @@ var Tiles = class {
   arrived;
   kept = /* @__PURE__ */ new Map();
   absent = /* @__PURE__ */ new Set();
+  /** Arrived, but not painted yet. */
+  arrivals = /* @__PURE__ */ new Map();
   palettes = /* @__PURE__ */ new Map();
   wanted = [];
   waitingFor = 0;
@@ -240,10 +242,17 @@ var Tiles = class {
   }
   /** What the picture lacks, the most urgent first. */
   want(names) {
-    this.wanted = names.filter((name) => !this.absent.has(name.join("/"))), this.ask();
+    this.wanted = names.filter((name) => !this.absent.has(name.join("/")) && !this.arrivals.has(name.join("/"))), this.ask();
   }
   get pending() {
-    return this.wanted.length;
+    return this.wanted.length + this.arrivals.size;
+  }
+  /** Paints what has arrived, as much as a frame has time for; true where some is left for the next one. */
+  paint() {
+    let end = performance.now() + 6;
+    for (let [key, { name, values }] of this.arrivals)
+      if (this.keep(name, values), this.arrivals.delete(key), performance.now() > end) break;
+    return this.arrivals.size > 0;
   }
   ask() {
     let now = Date.now();
@@ -259,7 +268,8 @@ var Tiles = class {
     let reply = this.model.get("reply"), { buffer, byteOffset, byteLength } = this.model.get("tiles");
     if (reply.n === this.taken || byteLength < 4 || new DataView(buffer, byteOffset).getUint32(0, !0) !== reply.n) return;
     this.taken = reply.n, reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(buffer, byteOffset + 4 + i * 256 * 256, 256 * 256));
+      let values = new Uint8Array(buffer, byteOffset + 4 + i * 256 * 256, 65536);
+      this.arrivals.set(name.join("/"), { name, values });
     });
     let given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {
@@ -461,6 +471,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   draw() {
     if (!this.width) return;
+    this.tiles.paint() && this.ask();
     let c = this.surface.size(this.width, this.height);
     c.fillStyle = "#2b2b2b", c.fillRect(0, 0, this.width, this.height);
     let wanted = [], pictures = this.options.pictures(this.width, this.height);

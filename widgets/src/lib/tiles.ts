@@ -5,6 +5,8 @@ export const TILE = 256;
 const MOST_KEPT = 320;
 const MOST_ASKED = 8;
 const HEADER = 4;
+/** Of each frame, for the painting of tiles that have arrived. */
+const PAINT_MS = 6;
 const PATIENCE_MS = 4000;
 
 /** A raster that Python answers tiles of. `place` is scale and offset from its pixels to the viewer's. */
@@ -61,6 +63,8 @@ function palette(colours: Layer["colours"]): Uint32Array {
 export class Tiles {
   private readonly kept = new Map<string, HTMLCanvasElement>();
   private readonly absent = new Set<string>();
+  /** Arrived, but not painted yet. */
+  private readonly arrivals = new Map<string, { name: TileName; values: Uint8Array }>();
   private readonly palettes = new Map<string, Uint32Array>();
   private wanted: TileName[] = [];
   private waitingFor = 0;
@@ -91,12 +95,23 @@ export class Tiles {
 
   /** What the picture lacks, the most urgent first. */
   want(names: TileName[]): void {
-    this.wanted = names.filter((name) => !this.absent.has(name.join("/")));
+    this.wanted = names.filter((name) => !this.absent.has(name.join("/")) && !this.arrivals.has(name.join("/")));
     this.ask();
   }
 
   get pending(): number {
-    return this.wanted.length;
+    return this.wanted.length + this.arrivals.size;
+  }
+
+  /** Paints what has arrived, as much as a frame has time for; true where some is left for the next one. */
+  paint(): boolean {
+    const end = performance.now() + PAINT_MS;
+    for (const [key, { name, values }] of this.arrivals) {
+      this.keep(name, values);
+      this.arrivals.delete(key);
+      if (performance.now() > end) break;
+    }
+    return this.arrivals.size > 0;
   }
 
   private ask(): void {
@@ -122,7 +137,8 @@ export class Tiles {
     if (new DataView(buffer, byteOffset).getUint32(0, true) !== reply.n) return;
     this.taken = reply.n;
     reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(buffer, byteOffset + HEADER + i * TILE * TILE, TILE * TILE));
+      const values = new Uint8Array(buffer, byteOffset + HEADER + i * TILE * TILE, TILE * TILE);
+      this.arrivals.set(name.join("/"), { name, values });
     });
     const given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {
