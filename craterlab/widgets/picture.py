@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .pyramid import Pyramid
 
-_NODATA = "#c6dbef"
+_NODATA = "#a6c8ff"
 _MOST_CIRCLES = 5000
 
 

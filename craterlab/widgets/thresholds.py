@@ -90,7 +90,7 @@ class Thresholds(Limited, Widget):
             (left, self._score, np.linspace(0, 1, 51)),
             (right, self._size, np.geomspace(lo, max(hi, lo * 1.01), 61)),
         ):
-            for part, colour in ((values, "#c4c4c4"), (values[mask], "#0072b2")):
+            for part, colour in ((values, "#8c8c8c"), (values[mask], "#0072b2")):
                 ax.hist(part[np.isfinite(part)], edges, color=colour)
         left.set_xlabel("score (probability of a crater)")
         right.set(xlabel="diameter (m)", xscale="log")

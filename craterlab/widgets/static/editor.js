@@ -215,7 +215,7 @@ function palette(colours) {
     let at = (v - 1) / 254 * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2), [r, g, b] = stops[i].map((s, k) => Math.round(s + (stops[i + 1][k] - s) * (at - i)));
     out[v] = 4278190080 | b << 16 | g << 8 | r;
   }
-  return out[0] = colours === "grey" ? 4294433734 : 0, out;
+  return out[0] = colours === "grey" ? 4294953126 : 0, out;
 }
 var Tiles = class {
   constructor(model, listeners, arrived) {

@@ -54,8 +54,8 @@ function palette(colours: Layer["colours"]): Uint32Array {
     const [r, g, b] = stops[i].map((s, k) => Math.round(s + (stops[i + 1][k] - s) * (at - i)));
     out[v] = 0xff000000 | (b << 16) | (g << 8) | r;
   }
-  // No data: pale blue in the image, as in craterlab's maps; nothing in an overlay.
-  out[0] = colours === "grey" ? 0xfff7dbc6 : 0;
+  // No data: a blue that no eye takes for a grey, in the image; nothing in an overlay.
+  out[0] = colours === "grey" ? 0xffffc8a6 : 0;
   return out;
 }
 
