@@ -119,7 +119,7 @@ def test_contrast(every, kind):
     faint = [(*each, round(contrast(*each[1:]), 2)) for each in controls if contrast(*each[1:]) < 3]
     assert not pale and not faint
     page.locator(".craterlab-stage").focus()
-    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineColor")
     named = page.eval_on_selector(
         ".craterlab",
