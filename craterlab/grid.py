@@ -382,5 +382,8 @@ def area_km2(scene: xr.Dataset | xr.DataArray | NDArray[Any], within: Any = None
     from .areas import valid_area_km2
     from .scene import as_scene
 
-    scene = as_scene(scene)
+    image = scene["image"] if hasattr(scene, "data_vars") and "image" in scene.data_vars else None
+    # Whole numbers without a nodata value are valid as they are: four bytes for each would be a large image again.
+    if image is None or image.dims != ("y", "x") or image.dtype.kind not in "iu" or "_FillValue" in image.attrs:
+        scene = as_scene(scene)
     return valid_area_km2(scene["image"], grid_of(scene), within)

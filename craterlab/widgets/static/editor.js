@@ -184,8 +184,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 1)
-        own = `This view is of another version (${1}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 2)
+        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -215,21 +215,24 @@ function palette(colours) {
     let at = (v - 1) / 254 * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2), [r, g, b] = stops[i].map((s, k) => Math.round(s + (stops[i + 1][k] - s) * (at - i)));
     out[v] = 4278190080 | b << 16 | g << 8 | r;
   }
-  return out[0] = colours === "grey" ? 4294433734 : 0, out;
+  return out[0] = colours === "grey" ? 4294953126 : 0, out;
 }
 var Tiles = class {
   constructor(model, listeners, arrived) {
     this.model = model;
     this.arrived = arrived;
-    listeners.onChange(model, ["tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
+    listeners.onChange(model, ["reply", "tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
   }
   model;
   arrived;
   kept = /* @__PURE__ */ new Map();
   absent = /* @__PURE__ */ new Set();
+  /** Arrived, but not painted yet. */
+  arrivals = /* @__PURE__ */ new Map();
   palettes = /* @__PURE__ */ new Map();
   wanted = [];
   waitingFor = 0;
+  taken = 0;
   since = 0;
   timer = 0;
   count = Math.floor(Math.random() * 1e9);
@@ -239,10 +242,17 @@ var Tiles = class {
   }
   /** What the picture lacks, the most urgent first. */
   want(names) {
-    this.wanted = names.filter((name) => !this.absent.has(name.join("/"))), this.ask();
+    this.wanted = names.filter((name) => !this.absent.has(name.join("/")) && !this.arrivals.has(name.join("/"))), this.ask();
   }
   get pending() {
-    return this.wanted.length;
+    return this.wanted.length + this.arrivals.size;
+  }
+  /** Paints what has arrived, as much as a frame has time for; true where some is left for the next one. */
+  paint() {
+    let end = performance.now() + 6;
+    for (let [key, { name, values }] of this.arrivals)
+      if (this.keep(name, values), this.arrivals.delete(key), performance.now() > end) break;
+    return this.arrivals.size > 0;
   }
   ask() {
     let now = Date.now();
@@ -255,9 +265,11 @@ var Tiles = class {
     }
   }
   receive() {
-    let reply = this.model.get("reply"), data = this.model.get("tiles");
-    reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(data.buffer, data.byteOffset + i * 256 * 256, 256 * 256));
+    let reply = this.model.get("reply"), { buffer, byteOffset, byteLength } = this.model.get("tiles");
+    if (reply.n === this.taken || byteLength < 4 || new DataView(buffer, byteOffset).getUint32(0, !0) !== reply.n) return;
+    this.taken = reply.n, reply.tiles.forEach((name, i) => {
+      let values = new Uint8Array(buffer, byteOffset + 4 + i * 256 * 256, 65536);
+      this.arrivals.set(name.join("/"), { name, values });
     });
     let given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {
@@ -459,6 +471,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   draw() {
     if (!this.width) return;
+    this.tiles.paint() && this.ask();
     let c = this.surface.size(this.width, this.height);
     c.fillStyle = "#2b2b2b", c.fillRect(0, 0, this.width, this.height);
     let wanted = [], pictures = this.options.pictures(this.width, this.height);

@@ -256,6 +256,7 @@ export class Viewer {
 
   private draw(): void {
     if (!this.width) return;
+    if (this.tiles.paint()) this.ask();
     const c = this.surface.size(this.width, this.height);
     c.fillStyle = "#2b2b2b";
     c.fillRect(0, 0, this.width, this.height);
