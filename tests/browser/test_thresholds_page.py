@@ -83,7 +83,7 @@ def test_another_version_says_so(opened, craters):
     widget.set_trait("protocol", 99)
     page = opened(widget, ".craterlab-error:not([hidden])")
     assert (
-        "another version (1) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
+        "another version (2) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
     )
 
 
