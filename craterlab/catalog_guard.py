@@ -1,7 +1,7 @@
 """Whether a catalogue's file is still as it was read, so that of two who edit it the last one does not win unseen.
 
-A table that was read carries a mark in `attrs`, which pandas hands on to what is made of it. What files looked like under
-that mark is kept in this process alone; the mark itself is never written.
+A table that was read carries a mark in `attrs`, which pandas hands on to what is made of it. What files looked like
+under that mark is kept in this process alone; the mark itself is never written.
 """
 
 from __future__ import annotations

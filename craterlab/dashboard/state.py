@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from .. import catalog_guard
 from ..errors import CraterlabError
-from ..widgets import SFD, Swipe, Thresholds, link
+from ..widgets import SFD, Editor, Swipe, Thresholds, link
 from . import verbs
 from .scenes import Scenes
 from .work import Job, Queue
@@ -91,6 +92,8 @@ class Session:
     ----------
     swipe, thresholds, sfd
         The widgets that hold what is seen; None where there is nothing to show.
+    editor : Editor or None
+        While craters are corrected; see `corrections`.
     note : str
         What the user should know of the scene.
     job : Job or None
@@ -107,6 +110,9 @@ class Session:
         self.swipe: Swipe | None = None
         self.thresholds: Thresholds | None = None
         self.sfd: SFD | None = None
+        self.editor: Editor | None = None
+        self.own: dict[str, gpd.GeoDataFrame] = {}  # found or corrected here, by scene
+        self.marks: dict[str, str] = {}  # of the catalogue as this session read it, by scene
         self.note = ""
         self.job: Job | None = None
         self.closed = False
@@ -125,16 +131,20 @@ class Session:
         scene = self.scenes.open(name)
         note, craters = "", None
         try:
-            craters = self.scenes.craters_on(name, scene)
+            if name in self.own:
+                craters = self.own[name]
+            else:
+                craters = self.scenes.craters_on(name, scene)
+                self.marks[name] = "" if craters is None else craters.attrs[catalog_guard.MARK]
         except CraterlabError as error:
             note = str(error)
         swipe = silent(Swipe(scene))
         self.queue.cancel_all(self.id)
         self.name, self.scene, self.sharp, self.job, self.note = name, scene, None, None, note
-        self.swipe = swipe
-        self._show(craters, view)
+        self.swipe, self.editor = swipe, None
+        self.show(craters, view)
 
-    def _show(self, craters: gpd.GeoDataFrame | None, view: View) -> None:
+    def show(self, craters: gpd.GeoDataFrame | None, view: View) -> None:
         """Lay craters on the image, with their thresholds and their age."""
         from ..grid import grid_of
         from ..widgets.table import columns, rings
@@ -143,6 +153,9 @@ class Session:
         self.craters, self.thresholds, self.sfd = craters, None, None
         if craters is None:
             return
+        if "refused" in craters:
+            # By hand; they stay in the table for those who teach a detector.
+            craters = craters[craters["refused"].astype(object).map(lambda v: v is not True)]
         score, size = columns(craters)
         # All at once for the browser, the number of rings being that of scores.
         with self.swipe.hold_trait_notifications():
@@ -158,7 +171,8 @@ class Session:
             )
         )
         try:
-            self.sfd = silent(SFD(craters, self._area(), self._system(), range_km=view.range_km))
+            craters.attrs["area_km2"] = self._area()
+            self.sfd = silent(SFD(craters, craters.attrs["area_km2"], self._system(), range_km=view.range_km))
         except CraterlabError as error:
             self.thresholds.error = f"No age: {error}"
         link(self.thresholds, self.swipe, *(() if self.sfd is None else (self.sfd,)))
@@ -199,7 +213,7 @@ class Session:
     @property
     def can(self) -> tuple[str, ...]:
         """Verbs that make sense now."""
-        if self.scene is None or (self.job is not None and not self.job.over):
+        if self.scene is None or self.editor is not None or (self.job is not None and not self.job.over):
             return ()
         some = self.craters is not None and len(self.craters) > 0
         return ("superres", "detect", *(("characterize",) if some else ()))
@@ -245,11 +259,11 @@ class Session:
         if job.function is verbs.superres:
             self._sharpened(Path(job.result["path"]), view)
             return
-        craters = read_craters(job.result["path"])
+        craters = self.own[self.name] = read_craters(job.result["path"])
         if job.function is verbs.detect:
             # A new catalogue begins with the threshold of its network; old limits may be of another.
             view = View(self.name, job.result["threshold"])
-        self._show(craters, view)
+        self.show(craters, view)
 
     def _sharpened(self, path: Path, view: View) -> None:
         assert self.scene is not None and self.swipe is not None
@@ -257,7 +271,7 @@ class Session:
         self.swipe = silent(Swipe(self.scene, verbs.open_sharp(path, self.scene)))
         self.swipe.view = where
         self.sharp = path
-        self._show(self.craters, view)
+        self.show(self.craters, view)
 
     def catalogue(self, suffix: str) -> BytesIO:
         """The craters within the limits, as a file.
