@@ -88,6 +88,15 @@ class Page:
         views = pn.FlexBox(main, right, sizing_mode="stretch_width", align_items="flex-start")
         return pn.Row(side, views, sizing_mode="stretch_width")
 
+    def close(self) -> None:
+        """The tab is gone. Panel may keep the page for a while, so it lets go of images and tables itself."""
+        if self._polling is not None:
+            self._polling.stop()
+            self._polling = None
+        self.session.close()
+        for each in (self.image, self.limits, self.age):
+            each.objects = []
+
     async def start(self) -> None:
         """Show what the link asks for; without one, the first scene."""
         try:
@@ -273,7 +282,7 @@ def page(shared: Shared) -> Any:
         # Panel sets this as it writes a page. A tab that comes back after a break gets a session without a page, and
         # would fetch its style sheets from elsewhere.
         pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
-        pn.state.on_session_destroyed(lambda _: made.session.close())
+        pn.state.on_session_destroyed(lambda _: made.close())
     pn.state.onload(made.start)
     return made.layout()
 

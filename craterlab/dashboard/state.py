@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from .. import catalog_guard
 from ..errors import CraterlabError
 from ..widgets import SFD, Editor, Swipe, Thresholds, link
@@ -157,6 +159,9 @@ class Session:
             # By hand; they stay in the table for those who teach a detector.
             craters = craters[craters["refused"].astype(object).map(lambda v: v is not True)]
         score, size = columns(craters)
+        unscored = int((~np.isfinite(score)).sum())
+        if unscored and not self.note:
+            self.note = f"{unscored:,} craters have no finite score: they count only while no lowest score is set."
         # All at once for the browser, the number of rings being that of scores.
         with self.swipe.hold_trait_notifications():
             self.swipe.rings = rings(grid_of(self.scene), craters).astype("<f4").tobytes()
@@ -283,6 +288,7 @@ class Session:
         """
         from ..catalog import write_craters
 
+        self._check_open()
         if self.thresholds is None or suffix not in CATALOGUES:
             raise CraterlabError("there are no craters yet: detect them first")
         table = self.thresholds.selected
@@ -306,6 +312,7 @@ class Session:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
+        self._check_open()
         if self.sfd is None or suffix not in FIGURES:
             raise CraterlabError("there is no size-frequency distribution: craters and a scale are needed")
         figure = Figure(figsize=self.sfd.inches, layout="constrained")
@@ -320,9 +327,12 @@ class Session:
         """What a download is called."""
         return f"{Path(self.name).stem or 'scene'}-{what}{suffix}"
 
-    def _file(self, suffix: str) -> str:
+    def _check_open(self) -> None:
         if self.closed:
             raise CraterlabError("this session has ended: reload the page")
+
+    def _file(self, suffix: str) -> str:
+        self._check_open()
         if self._folder is None:
             # It also goes when the server is stopped.
             self._folder = tempfile.TemporaryDirectory(prefix="craterlab-", ignore_cleanup_errors=True)
@@ -330,9 +340,12 @@ class Session:
         return str(Path(self._folder.name) / f"{self._files}{suffix}")
 
     def close(self) -> None:
-        """End its jobs and remove its files."""
+        """End its jobs, let go of what it shows, and remove its files."""
         self.closed = True
         self.queue.cancel_all(self.id)
+        self.scene = self.craters = self.job = None
+        self.swipe = self.thresholds = self.sfd = self.editor = None
+        self.own.clear()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -340,6 +353,10 @@ class Session:
 def silent(widget: Any) -> Any:
     """The widget without its line to a notebook, which nobody listens to here; its traits work as before."""
     widget.close()
+    # anywidget lets the files of a front end tell every widget when they change, and so keeps each for ever.
+    for each in (vars(kind).get(name) for kind in type(widget).__mro__ for name in ("_esm", "_css")):
+        if hasattr(each, "changed"):
+            each.changed.disconnect()
     return widget
 
 
