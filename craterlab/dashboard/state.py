@@ -355,7 +355,7 @@ def silent(widget: Any) -> Any:
     widget.close()
     # anywidget lets the files of a front end tell every widget when they change, and so keeps each for ever.
     for each in (vars(kind).get(name) for kind in type(widget).__mro__ for name in ("_esm", "_css")):
-        if hasattr(each, "changed"):
+        if each is not None and hasattr(each, "changed"):
             each.changed.disconnect()
     return widget
 
