@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     p = add("serve", commands.serve, "A dashboard of scenes, craters and ages for collaborators, in their browsers.")
     p.add_argument("scenes", type=Path, nargs="+", metavar="SCENE", help="images and folders of images; no other opens")
     p.add_argument("--craters", type=Path, metavar="F", help="crater table, shown on the scenes that it lies on")
+    p.add_argument("--save", action="store_true", help="let collaborators save corrected craters into F")
     p.add_argument("--port", type=int, default=5006, metavar="N", help="default 5006; 0 for any that is free")
     p.add_argument("--address", default="127.0.0.1", metavar="A", help="default 127.0.0.1: this machine alone")
     p.add_argument("--auth-file", type=Path, metavar="F", help='lines user:password, or JSON {"user": "password"}')
