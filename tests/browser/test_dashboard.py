@@ -74,7 +74,7 @@ def test_five_sessions_of_which_one_detects(served, tab, tmp_path):
         assert "scene=scene0.tif" in page.url and page.url.split("?")[1] != view[1:]
         button(page, "Remove all limits").click()
         page.get_by_text(f"{total.split()[0]} of {total}").wait_for()
-    assert len({page.inner_text(AGE) for page in others}) == 1
+    until(lambda: len({page.inner_text(AGE) for page in others}) == 1)
     assert "scene=large.tif" in first.url
     button(first, "Cancel").click()
     says(first, r"Detect craters: cancelled")
