@@ -27,11 +27,18 @@ signal.signal(signal.SIGUSR1, count)
 class Served:
     """A dashboard in a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, command: list[str] | None = None, pattern: str = ADDRESS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        save: bool = False,
+        command: list[str] | None = None,
+        pattern: str = ADDRESS,
+    ) -> None:
         code = COUNT + (
             "import sys; from craterlab.dashboard import serve; users = (sys.argv[1:] or [None])[0]\n"
             "scenes = ['scenes/scene0.tif', 'scenes']\n"
-            f"serve(scenes, craters='craters.parquet', patience_s={PATIENCE_S}, auth_file=users)"
+            f"serve(scenes, craters='craters.parquet', patience_s={PATIENCE_S}, auth_file=users, save={save})"
         )
         self.log = (folder / f"log{time.monotonic_ns()}").open("w+")
         self.process = subprocess.Popen(

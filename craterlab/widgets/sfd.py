@@ -158,7 +158,7 @@ class SFD(Limited, Widget):
         density = (
             f"N(1) = {found.n1_per_km2:.3g} per km²" if not found.upper_limit else f"N(1) < {found.n1_hi:.3g} per km²"
         )
-        line = f"{density}; {found.n:,.6g} craters of {lo:.4g} to {hi:.4g} km ({found.range_reason})"
+        line = f"{density}; {found.n:,.6g} craters of {lo:.4g} to {hi:.4g} km"
         self.age = {
             "text": " · ".join(filter(None, (found.text, found.epoch))),
             "n": float(found.n),
@@ -168,7 +168,7 @@ class SFD(Limited, Widget):
             "upper_limit": bool(found.upper_limit),
             "range_km": [float(lo), float(min(hi, 1e6))],
             "line": line,
-            "notes": list(found.notes),
+            "notes": [f"Range: {found.range_reason}", *found.notes],
             "asked": self._asked(),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_five_sessions_of_which_one_detects(served, tab, tmp_path):
     load = os.getloadavg()[0]
     print(f"five sessions, {'; '.join(told)}; load {load:.1f} on {os.cpu_count()} cores")
     # On a machine that others keep busy a click costs more whoever detects: then it is held against the quiet ones.
-    allowed = 500 if load < 2 * (os.cpu_count() or 1) else max(500, 3 * float(np.median(quiet)))
+    allowed = 500 if load < 4 else max(500, 3 * float(np.median(quiet)))
     assert np.median(busy) <= allowed
 
     # Nobody's limits, scene or catalogue are another's.
@@ -74,7 +75,7 @@ def test_five_sessions_of_which_one_detects(served, tab, tmp_path):
         assert "scene=scene0.tif" in page.url and page.url.split("?")[1] != view[1:]
         button(page, "Remove all limits").click()
         page.get_by_text(f"{total.split()[0]} of {total}").wait_for()
-    assert len({page.inner_text(AGE) for page in others}) == 1
+    until(lambda: len({page.inner_text(AGE) for page in others}) == 1)
     assert "scene=large.tif" in first.url
     button(first, "Cancel").click()
     says(first, r"Detect craters: cancelled")
@@ -110,7 +111,7 @@ def test_sharpen_describe_and_download(served, tab, tmp_path):
 
 
 def test_killed_browsers_leave_nothing_running(served, tab, dashboard_folder):
-    """One browser is killed while its detection runs, another while its own waits; both sessions' states go."""
+    """One tab is killed while its detection runs, another is closed while its own waits; both sessions' states go."""
     from playwright.sync_api import Error
 
     until(lambda: served.images == 0, PATIENCE_S + 20)
@@ -122,11 +123,14 @@ def test_killed_browsers_leave_nothing_running(served, tab, dashboard_folder):
     assert served.images == 2
     files = list(dashboard_folder.glob("craterlab-*"))
     assert len(files) == 2, "each session has a folder of its own"
-    for page in first, second:
-        with contextlib.suppress(Error):
-            page.goto("chrome://crash", timeout=500)
-    until(lambda: not served.workers, PATIENCE_S + 20)
+    (worker,) = served.workers
+    second.context.close()
+    with contextlib.suppress(Error):
+        first.goto("chrome://crash", timeout=500)
+    until(lambda: worker not in served.workers, PATIENCE_S + 20)
     until(lambda: served.images == 0, PATIENCE_S + 20)
+    time.sleep(0.5)
+    assert not served.workers, "what waited does not start"
     assert not any(each.exists() for each in files)
 
 

@@ -658,11 +658,12 @@ function build(shell) {
     } else say(n);
     root.dataset.n = String(model.get("ids").length), root.dataset.chosen = String(chosen), root.dataset.revision = String(model.get("revision")), viewer.ask();
   }, load = () => {
-    rings = float32(model.get("rings")), mask = new Uint8Array(rings.length / 5).fill(1), order = bySize(rings), chosen = model.get("picked"), show();
+    let next = float32(model.get("rings")), n = next.length / 5;
+    ["ids", "classes", "confirmed"].some((name) => model.get(name).length !== n) || (rings = next, mask = new Uint8Array(n).fill(1), order = bySize(rings), chosen = model.get("picked"), show());
   };
   load(), listeners.onChange(
     model,
-    ["rings", "classes", "confirmed", "revision", "can_undo", "can_redo", "picked"],
+    ["rings", "ids", "classes", "confirmed", "revision", "can_undo", "can_redo", "picked"],
     shell.guard(load)
   );
 }
