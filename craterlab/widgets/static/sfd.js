@@ -221,7 +221,7 @@ function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
   let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
     for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
   }, pull = () => {
-    busy() || (read(), changed());
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
   }, take = (theirs) => {
     Object.assign(limits, theirs), changed();
   };
