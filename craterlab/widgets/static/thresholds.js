@@ -166,7 +166,7 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
 
