@@ -12,13 +12,17 @@ from access import contrast, linear, rgb
 import craterlab as cl
 from craterlab.widgets import Editor
 
-# Machado, Oliveira & Fernandes (2009), severity 1, for linear RGB.
+# In the manner of Machado, Oliveira & Fernandes (2009), severity 1, for linear RGB. The figures are not compared with
+# the paper's table; a test holds them against the cones of Smith & Pokorny (1975).
 SEEN = {
     "all cones": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
 }
+# Linear sRGB to XYZ (IEC 61966-2-1), and XYZ to the cones of Smith & Pokorny (1975).
+XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+CONES = [[0.15514, 0.54312, -0.03286], [-0.15514, 0.45684, 0.03286], [0, 0, 0.01608]]
 # CIE 1976; 2.3 is a just noticeable difference, 10 is plain at a glance.
 PLAIN = 20.0
 FITTED, RING, CHOSEN, NO_DATA = "#d55e00", "#ffb000", "#56b4e9", "#a6c8ff"
@@ -54,8 +58,7 @@ REACHABLE = """
 
 
 def lab(colour: str, seen: Any) -> np.ndarray:
-    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
-    xyz = np.array(to_xyz) @ np.clip(np.array(seen) @ linear(rgb(colour)), 0, 1) / [0.95047, 1.0, 1.08883]
+    xyz = np.array(XYZ) @ np.clip(np.array(seen) @ linear(rgb(colour)), 0, 1) / [0.95047, 1.0, 1.08883]
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
@@ -69,6 +72,20 @@ def test_the_measures_are_those_of_their_sources():
     red, green = "#c05040", "#688038"
     far = {name: np.linalg.norm(lab(red, m) - lab(green, m)) for name, m in SEEN.items()}
     assert far["deuteranopia"] < 0.35 * far["all cones"]
+
+
+def test_what_the_missing_cone_alone_sees_is_not_seen():
+    """Of the three colours that stir one cone only, the missing one's goes; greys stay as they are."""
+    alone = np.linalg.inv(np.array(CONES) @ np.array(XYZ))
+    alone /= np.linalg.norm(alone, axis=0)
+    # The model of the rare tritanopia lets a fifth through.
+    for cone, (name, left) in enumerate({"protanopia": 0.05, "deuteranopia": 0.05, "tritanopia": 0.25}.items()):
+        seen = np.array(SEEN[name])
+        np.testing.assert_allclose(seen.sum(axis=1), 1, atol=2e-6)
+        stays = np.linalg.norm(seen @ alone, axis=0)
+        assert stays[cone] < left
+        # The blue cone is not the one that is missing in the common two.
+        assert cone == 2 or stays[2] > 0.9
 
 
 @pytest.fixture(params=["light", "dark"])

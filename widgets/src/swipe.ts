@@ -221,7 +221,6 @@ function build(shell: Shell<SwipeTraits>): () => void {
   const refilter = () => {
     keep(scores, sizes, limits, mask);
     say();
-    viewer.ask();
   };
   const load = () => {
     rings = float32(model.get("rings"));
@@ -231,8 +230,12 @@ function build(shell: Shell<SwipeTraits>): () => void {
     order = bySize(rings);
     craterToggle.hidden = scores.length === 0;
     refilter();
+    viewer.ask();
   };
-  const { limits } = sharedLimits(shell, refilter);
+  const { limits } = sharedLimits(shell, () => {
+    refilter();
+    viewer.stir();
+  });
   load();
   setMode(mode);
   setDivider(divider, false);

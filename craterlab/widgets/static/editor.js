@@ -113,7 +113,7 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
   for (let i of order) {
     if (!mask[i]) continue;
     let r = ring(rings, i), [w, h] = [r.width * view.zoom / 2, r.height * view.zoom / 2], x = pane.left + pane.width / 2 + (r.x - view.x) * view.zoom, y = pane.height / 2 + (r.y - view.y) * view.zoom, reach = Math.max(w, h);
-    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 3e3)))
+    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 1500)))
       if (reach < 1.5)
         path.rect(x - 0.5, y - 0.5, 1, 1);
       else {
@@ -121,7 +121,11 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
         path.moveTo(x + w * Math.cos(turn), y + w * Math.sin(turn)), path.ellipse(x, y, w, h, turn, 0, 2 * Math.PI);
       }
   }
-  return c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 1500 ? (c.strokeStyle = "rgba(255,176,0,0.55)", c.lineWidth = 0.7, c.stroke(path)) : stroke(c, path, "#ffb000", 1.3), c.restore(), n;
+  if (c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 400) {
+    let wide = 1 / (globalThis.devicePixelRatio || 1);
+    c.lineWidth = wide, c.translate(wide, wide), c.strokeStyle = "rgba(0,0,0,0.55)", c.stroke(path), c.translate(-wide, -wide), c.strokeStyle = "rgba(255,176,0,0.8)", c.stroke(path);
+  } else stroke(c, path, "#ffb000", 1.3);
+  return c.restore(), n;
 }
 function stroke(c, path, colour, width) {
   c.strokeStyle = "rgba(0,0,0,0.6)", c.lineWidth = width + 1.6, c.stroke(path), c.strokeStyle = colour, c.lineWidth = width, c.stroke(path);
@@ -380,10 +384,18 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   height;
   still = 0;
   moving = !1;
+  unsaved = !1;
   fitted = !1;
   whole = !1;
   ask() {
     this.frame.ask();
+  }
+  /** What lies over the image changes: until it rests, the quick picture. */
+  stir() {
+    let { model } = this.options;
+    this.moving = !0, clearTimeout(this.still), this.still = setTimeout(() => {
+      this.moving = !1, this.unsaved && (this.unsaved = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes()), this.ask();
+    }, STILL_MS), this.ask();
   }
   /** The whole image. */
   fit() {
@@ -427,9 +439,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   moved() {
     let { model } = this.options;
-    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.moving = !0, this.whole = !1, clearTimeout(this.still), this.still = setTimeout(() => {
-      this.moving = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes(), this.ask();
-    }, STILL_MS), this.ask();
+    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.whole = !1, this.unsaved = !0, this.stir();
   }
   down(event) {
     if (event.button !== 0 || event.target.closest("[role=slider], button")) return;

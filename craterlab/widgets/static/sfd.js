@@ -198,7 +198,7 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
 
@@ -221,7 +221,7 @@ function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
   let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
     for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
   }, pull = () => {
-    busy() || (read(), changed());
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
   }, take = (theirs) => {
     Object.assign(limits, theirs), changed();
   };

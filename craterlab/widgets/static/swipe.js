@@ -149,7 +149,7 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
 
@@ -172,7 +172,7 @@ function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
   let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
     for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
   }, pull = () => {
-    busy() || (read(), changed());
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
   }, take = (theirs) => {
     Object.assign(limits, theirs), changed();
   };
@@ -223,7 +223,7 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
   for (let i of order) {
     if (!mask[i]) continue;
     let r = ring(rings, i), [w, h] = [r.width * view.zoom / 2, r.height * view.zoom / 2], x = pane.left + pane.width / 2 + (r.x - view.x) * view.zoom, y = pane.height / 2 + (r.y - view.y) * view.zoom, reach = Math.max(w, h);
-    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 3e3)))
+    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 1500)))
       if (reach < 1.5)
         path.rect(x - 0.5, y - 0.5, 1, 1);
       else {
@@ -231,7 +231,11 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
         path.moveTo(x + w * Math.cos(turn), y + w * Math.sin(turn)), path.ellipse(x, y, w, h, turn, 0, 2 * Math.PI);
       }
   }
-  return c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 1500 ? (c.strokeStyle = "rgba(255,176,0,0.55)", c.lineWidth = 0.7, c.stroke(path)) : stroke(c, path, "#ffb000", 1.3), c.restore(), n;
+  if (c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 400) {
+    let wide = 1 / (globalThis.devicePixelRatio || 1);
+    c.lineWidth = wide, c.translate(wide, wide), c.strokeStyle = "rgba(0,0,0,0.55)", c.stroke(path), c.translate(-wide, -wide), c.strokeStyle = "rgba(255,176,0,0.8)", c.stroke(path);
+  } else stroke(c, path, "#ffb000", 1.3);
+  return c.restore(), n;
 }
 function stroke(c, path, colour, width) {
   c.strokeStyle = "rgba(0,0,0,0.6)", c.lineWidth = width + 1.6, c.stroke(path), c.strokeStyle = colour, c.lineWidth = width, c.stroke(path);
@@ -470,10 +474,18 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   height;
   still = 0;
   moving = !1;
+  unsaved = !1;
   fitted = !1;
   whole = !1;
   ask() {
     this.frame.ask();
+  }
+  /** What lies over the image changes: until it rests, the quick picture. */
+  stir() {
+    let { model } = this.options;
+    this.moving = !0, clearTimeout(this.still), this.still = setTimeout(() => {
+      this.moving = !1, this.unsaved && (this.unsaved = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes()), this.ask();
+    }, STILL_MS), this.ask();
   }
   /** The whole image. */
   fit() {
@@ -517,9 +529,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   moved() {
     let { model } = this.options;
-    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.moving = !0, this.whole = !1, clearTimeout(this.still), this.still = setTimeout(() => {
-      this.moving = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes(), this.ask();
-    }, STILL_MS), this.ask();
+    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.whole = !1, this.unsaved = !0, this.stir();
   }
   down(event) {
     if (event.button !== 0 || event.target.closest("[role=slider], button")) return;
@@ -716,10 +726,12 @@ function build(shell) {
   let status = el("div", "craterlab-faint", { role: "status" });
   root.append(bar, viewer.stage, status);
   let refilter = () => {
-    keep(scores, sizes, limits, mask), say(), viewer.ask();
+    keep(scores, sizes, limits, mask), say();
   }, load = () => {
-    rings = float32(model.get("rings")), scores = float64(model.get("scores")), sizes = float64(model.get("diameters_m")), mask = new Uint8Array(scores.length), order = bySize(rings), craterToggle.hidden = scores.length === 0, refilter();
-  }, { limits } = sharedLimits(shell, refilter);
+    rings = float32(model.get("rings")), scores = float64(model.get("scores")), sizes = float64(model.get("diameters_m")), mask = new Uint8Array(scores.length), order = bySize(rings), craterToggle.hidden = scores.length === 0, refilter(), viewer.ask();
+  }, { limits } = sharedLimits(shell, () => {
+    refilter(), viewer.stir();
+  });
   load(), setMode(mode), setDivider(divider, !1), listeners.onChange(model, ["rings", "scores", "diameters_m"], shell.guard(load)), listeners.onChange(
     model,
     ["mode"],

@@ -29,6 +29,8 @@ export function sharedLimits(
   };
   const pull = () => {
     if (busy()) return;
+    // After a drag Python says again what is shown already.
+    if (NAMES.every((name) => limits[name] === model.get(name))) return;
     read();
     changed();
   };
