@@ -82,7 +82,7 @@ def test_loss_is_least_at_the_target():
     wrong = right.clone()
     wrong[:, 3] += 0.5
     assert loss(right, t, w)[0] < 1e-3
-    assert loss(wrong, t, w)[0] == pytest.approx(0.75, abs=1e-3)
+    assert loss(wrong, t, w)[0] == pytest.approx(2 * 0.5, abs=1e-3)
 
 
 def test_nothing_beyond_the_halo_reaches_an_output_cell():
