@@ -20,7 +20,7 @@ import xarray as xr
 
 from ..detect import calibrated, calibration_features, raw_circles, unique
 from ..detect.errors import size_factor
-from ..grid import grid_of
+from ..grid import Grid, grid_of
 from ..inference import pick_device, quick_precision
 from ..match import Scores, match, pool, scores
 from ..nn.zoo import Model, load
@@ -85,11 +85,15 @@ def labelled_images(data: Path | None, sets: list[str], seed: int) -> list[tuple
     return out
 
 
-def _table(item: Labelled, model: Model) -> pd.DataFrame:
-    raw = dict(item.raw)
-    raw["score"] = calibrated(raw, model)
-    index = unique(raw, grid_of(item.scene))
+def scored(raw: dict[str, np.ndarray], model: Model, grid: Grid) -> pd.DataFrame:
+    """Circles of ``raw_circles`` with their `score`, one a crater, best first, of any score."""
+    raw = raw | {"score": calibrated(raw, model)}
+    index = unique(raw, grid)
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
+
+
+def _table(item: Labelled, model: Model) -> pd.DataFrame:
+    return scored(item.raw, model, grid_of(item.scene))
 
 
 def calibrate(

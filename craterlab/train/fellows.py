@@ -14,7 +14,7 @@ import torch
 from ..catalog import MORPHOLOGIES
 from .chips import draw_batch, view_in_scene
 from .detector import rate
-from .shards import write_shards
+from .shards import shard_arrays, write_shards
 
 if TYPE_CHECKING:
     from ..nn.chipnet import ChipNet
@@ -67,9 +67,8 @@ def describe_scenes(
 def read_described(folder: Path) -> list[tuple[int, Scene]]:
     """The number of a scene and what was described of it, in order; those without craters are left out."""
     out = []
-    for path in sorted(p for p in folder.glob("described*.npz") if not p.name.endswith(".part.npz")):
-        with np.load(path) as f:
-            described, rays, erosion, scene = (f[k] for k in ("described", "rays", "erosion", "scene"))
+    for shard in shard_arrays(folder, "described"):
+        described, rays, erosion, scene = (shard[k] for k in ("described", "rays", "erosion", "scene"))
         for s in np.unique(scene).astype(int):
             rows = scene == s
             out.append((int(s), (described[rows], rays[rows], erosion[rows])))

@@ -21,7 +21,7 @@ from ..errors import CraterlabError
 from ..inference import pick_device
 from ..nn.zoo import Model, load
 from .batches import Shards, make_batch
-from .calibrate import MIN_DIAMETER_PX, balance
+from .calibrate import MIN_DIAMETER_PX, balance, scored
 from .corrected import Corrected, corrected_part
 from .recipe import TRAINABLE
 from .simulated import write_shard
@@ -209,7 +209,7 @@ def balanced_here(model: Model, parts: list[Corrected]) -> dict[str, float]:
     D >= 10 px."""
     import xarray as xr
 
-    from ..detect import calibrated, raw_circles, unique
+    from ..detect import raw_circles
     from ..grid import grid_of
     from ..inference import quick_precision
     from ..match import pool, scores
@@ -224,10 +224,7 @@ def balanced_here(model: Model, parts: list[Corrected]) -> dict[str, float]:
         grid = grid_of(scene)
         least = max(6.0, model.architecture.diameters_px[0])
         raw = raw_circles(scene["image"], grid, model, quick_precision(model.device), least, brightness=(0.0, 1.0))
-        raw["score"] = calibrated(raw, model)
-        index = unique(raw, grid)
-        found = pd.DataFrame({k: v[index] for k, v in raw.items()})
-        each.append(scores(found, truth, min_diameter_px=MIN_DIAMETER_PX, shape=grid.shape))
+        each.append(scores(scored(raw, model, grid), truth, min_diameter_px=MIN_DIAMETER_PX, shape=grid.shape))
     whole = pool(each)
     if whole.tp + whole.fn < LEAST_CRATERS:
         return {}
