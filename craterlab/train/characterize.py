@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..catalog import MORPHOLOGIES
+from ..inference import autocast
 from ..nn.chipnet import ChipNet
 from .chips import SHARD, Batch, draw_batch, read_chips, view_in_scene, view_of_chip, write_chips
 from .detector import average_into, rate, read_checkpoint, write_checkpoint
@@ -150,7 +151,7 @@ def _loss(net: ChipNet, drawn: Batch, where: torch.device) -> tuple[torch.Tensor
     layers, numbers, kind, rays, erosion = (
         torch.tensor(v).to(where) for v in (drawn.layers, drawn.numbers, drawn.kind, drawn.rays, drawn.erosion)
     )
-    with torch.autocast(where.type, torch.bfloat16):
+    with autocast(where):
         out = net(layers.contiguous(memory_format=torch.channels_last), numbers)
     out = out.float()
     n = len(MORPHOLOGIES)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..errors import CraterlabError
+from ..inference import autocast
 from ..nn.zoo import load
 from .batches import Shards
 from .calibrate import calibrate
@@ -125,7 +126,7 @@ def _loop(
             t.to(device) for t in how.batch(shards, sources, shares, recipe.batch, rng, how.encode)
         )
         train_mode(model, only_head=step < recipe.frozen_steps)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             output = model(image.contiguous(memory_format=torch.channels_last))
         value, parts = how.loss(output, target, weight)
         optimiser.zero_grad(set_to_none=True)

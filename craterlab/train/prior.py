@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..errors import CraterlabError
+from ..inference import autocast
 from ..nn.denoiser import Denoiser, GradientDenoiser
 from .detector import average_into, rate, read_checkpoint, write_checkpoint
 from .patches import (
@@ -152,7 +153,7 @@ def _loss(
         found = GradientDenoiser(net).train()(given, sigma)
     else:
         net.train()
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             found = net(given, sigma)
     error = (found.float() - clean).square().mean((1, 2, 3))
     return (error + 1e-7).log().mean()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from ..errors import CraterlabError
+from ..inference import autocast
 from ..nn.marslsnet import WIDTHS, MarsLsNet, parameter_count
 from ..nn.unet import UNet, width_of
 from ..segment.scores import counts, scores
@@ -195,7 +196,7 @@ def _tensor(array: np.ndarray, where: torch.device) -> torch.Tensor:
 
 def _logits(model: torch.nn.Module, layers: np.ndarray, where: torch.device) -> torch.Tensor:
     x = _tensor(layers, where).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(where.type, torch.bfloat16):
+    with autocast(where):
         return model(x)[:, 0].float()
 
 

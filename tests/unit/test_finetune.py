@@ -202,6 +202,17 @@ def test_time_ends_the_training(quick, tmp_path):
     assert load(tmp_path / "a.safetensors").metadata["finetuned"]["steps"] == 1
 
 
+def test_a_short_training_renders_fewer_scenes_and_takes_the_steps_asked_for(quick, tmp_path):
+    made = []
+    write = module.write_shard
+    quick.setattr(module, "write_shard", lambda folder, index, **how: (made.append(index), write(folder, index, **how)))
+    for steps in (2, 21):
+        tuned(tmp_path / f"{steps}.safetensors", *discs(0), steps=steps)
+        with safe_open(tmp_path / f"{steps}.safetensors", "np") as f:
+            assert json.loads(f.metadata()["finetuned"])["steps"] == steps
+    assert made == [1, 1, 0]
+
+
 IMAGE, TABLE = discs(0)
 FAR = TABLE.assign(x_px=TABLE.x_px + 400)
 
@@ -223,6 +234,8 @@ FAR = TABLE.assign(x_px=TABLE.x_px + 400)
         (IMAGE, TABLE, {"within": np.zeros((320, 320), bool)}, "true somewhere"),
         (IMAGE, TABLE, {"within": (0, 5, 0, 5)}, "no crater of the table"),
         (IMAGE, TABLE, {"minutes": 0}, "minutes"),
+        (IMAGE, TABLE, {"steps": 0}, "steps"),
+        (IMAGE, TABLE, {"steps": 2.5}, "steps"),
         (IMAGE, TABLE, {"out": "weights.pt"}, r"\.safetensors"),
         (IMAGE, TABLE, {"out": "no/such/folder/a.safetensors"}, "cannot write"),
     ],
