@@ -141,9 +141,12 @@ class Page:
 
     def _fill_counts(self) -> None:
         session = self.session
-        hint = "No craters yet: press “Detect craters”."
-        self.limits[:] = [pn.pane.HTML(hint) if session.thresholds is None else mirror(session.thresholds)]
-        self.age[:] = [] if session.sfd is None else [mirror(session.sfd)]
+        if session.thresholds is None:
+            self.limits[:] = [pn.pane.HTML("No craters yet: press “Detect craters”.")]
+            self.age[:] = [pn.pane.HTML("Size-frequency distribution and age appear here.")]
+        else:
+            self.limits[:] = [mirror(session.thresholds)]
+            self.age[:] = [] if session.sfd is None else [mirror(session.sfd)]
         if session.thresholds is not None:
             session.thresholds.observe(self._link, _LIMITS)
         if session.sfd is not None:

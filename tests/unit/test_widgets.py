@@ -77,6 +77,9 @@ def test_the_age_follows_a_linked_threshold_and_is_computed_once(craters, monkey
     assert s.result.to_dict() == cl.age(chosen.diameter_m, area_km2=2.4, system=SYSTEM, range_km=(0.1, 1)).to_dict()
     assert s.age["asked"] == [0.5, 120.0, None, 0.1, 1.0]
     json.dumps(s.get_state(["age", "curves", "isochrons"]), allow_nan=False)
+    assert s.age["line"].endswith(" craters of 0.1 to 1 km")
+    s.range_km = None
+    assert s.age["line"].endswith(" km and more")
 
 
 def test_a_range_that_cannot_be_is_said_in_the_widget(craters):
