@@ -247,7 +247,13 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, metavar="DIR", help="folder of the labelled sets; without it on simulation alone"
     )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and weights")
-    p.add_argument("--config", default="craternet", metavar="FILE", help="recipe: a .toml file, or a model's name")
+    p.add_argument(
+        "--config",
+        default="craternet",
+        metavar="FILE",
+        help="recipe: a model's name, or a .toml file, whose [options] are the architecture's, such as craternet's "
+        "kernels = [5, 7, 9, 11]",
+    )
     p.add_argument("--steps", type=int, metavar="N", help="length of the whole training; default the recipe's")
     p.add_argument("--scenes", type=int, metavar="N", help="simulated scenes to render; default the recipe's")
     p.add_argument("--start", metavar="FILE", help="weights to start from; default the recipe's")

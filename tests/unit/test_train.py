@@ -4,6 +4,8 @@ import torch
 from safetensors.torch import load_file
 
 from craterlab import CraterlabError
+from craterlab.nn.craternet import KERNELS
+from craterlab.nn.zoo import load
 from craterlab.train import detector
 from craterlab.train.batches import Shards, augment, cut_window, make_batch
 from craterlab.train.detector import train_detector
@@ -62,6 +64,16 @@ def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model)
 def test_an_option_that_an_architecture_does_not_have_is_named(out):
     with pytest.raises(CraterlabError, match="kernel_sizes"):
         run(out, steps=1, options={"kernel_sizes": [3]})
+
+
+@pytest.mark.parametrize("kernels", [[3, 3, 3, 3], [7, 11], []])
+def test_the_kernels_of_the_aggregation_are_an_option(out, monkeypatch, kernels):
+    monkeypatch.setattr(detector, "calibrate", lambda *a, **k: {})
+    weights = run(out, steps=1, options={"kernels": kernels})
+    net = load(weights).net  # built again from what the file says
+    assert [k.kernel_size[0] for k in getattr(net.around, "space", [])] == kernels
+    assert isinstance(net.around, torch.nn.Identity) == (not kernels)
+    assert read_recipe("craternet").options == {"kernels": list(KERNELS)}
 
 
 @pytest.mark.slow
