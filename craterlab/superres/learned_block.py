@@ -1,11 +1,11 @@
-"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its degrees of freedom."""
+"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its last step, its samples."""
 
 from __future__ import annotations
 
 import contextlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,15 +17,13 @@ from craterlab.nn.denoiser import GradientDenoiser
 from craterlab.nn.priors import Prior, load_prior
 
 from . import learned
-from .consistency import noise_ratio
-from .forward import Operator, forward
+from .consistency import noise_ratio, project
+from .forward import Operator
 from .precision import Precision, detail_band, local_power
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
 SPREAD = 0.92  # widens the samples' standard deviation to the errors measured on train images
-_STIR = 0.5  # perturbation, in sigmas, that measures the degrees of freedom
-_LEAST_LEFT = 0.01  # below, the perturbation measures nothing
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,9 @@ class Setting:
         Posterior samples for the error map; 0 for none.
     strength, mix : float
         Of "pnp": the weight of the prior, and how much of its solution is taken (the rest is the Wiener start).
+    last : float
+        Of "pnp": the weight of the prior in the last step. Of "net": mean square of the residual that its projection
+        allows, over that of the noise.
     """
 
     method: str
@@ -60,6 +61,19 @@ class Setting:
     instrument: Instrument
     strength: float = learned.STRENGTHS[0]
     mix: float = 1.0
+    last: float = 1.0
+
+    @property
+    def sampler(self) -> Any:
+        """Prior of everything that needs a plain denoiser."""
+        return self.prior if self.method == "pnp" else None
+
+    def into(self, v: torch.Tensor) -> torch.Tensor:
+        """Scene units, `offset` taken off, to the prior's."""
+        return (v - self.median) / self.unit + 0.5
+
+    def back(self, v: torch.Tensor) -> torch.Tensor:
+        return (v - 0.5) * self.unit + self.median
 
     def load(self) -> Prior:
         return load_prior(self.prior, DEFAULT_PRIOR[self.method], self.device)
@@ -75,126 +89,61 @@ class Solution:
     objective: tuple[float, ...] = ()
 
 
-def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solution]:
-    """Solve one block from its data and its Wiener solution, (rows, columns) and (f rows, f columns)."""
+@dataclass(frozen=True)
+class Draft:
+    """A block all but its last step: `finish` takes `last` and `mix` of a `Setting` and gives the image in scene units;
+    `raw` and `objective` as in `Solution`."""
+
+    finish: Callable[[float, float], torch.Tensor]
+    raw: torch.Tensor | None = None
+    objective: tuple[float, ...] = ()
+
+
+def drafter(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Draft]:
+    """Solve one block up to its last step, from its data and its Wiener solution, (rows, columns) and (f rows,
+    f columns)."""
     prior = s.load()
     denoise = _quick(prior, torch.device(s.device))
     sigma, error = s.sigma / s.unit, s.start_error / s.unit
 
-    def solve(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Solution:
-        into = lambda v: (v - s.median) / s.unit + 0.5  # noqa: E731
-        back = lambda v: (v - 0.5) * s.unit + s.median  # noqa: E731
-        given, first = into(y), into(start)
-        raw, objective = None, list[float]()
+    def draft(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Draft:
+        given, first = s.into(y), s.into(start)
         if s.method == "net":
-            x, raw = learned.direct(op, given, first, sigma, error, denoise)
-        elif s.method == "pnp-gs":
+            raw = denoise(first, error)
+            return Draft(lambda share, _: s.back(project(op, given, raw, sigma * share**0.5)), s.back(raw))
+        if s.method == "pnp-gs":
             assert isinstance(prior.denoise, GradientDenoiser)
             x, objective = learned.gradient_step(op, given, first, sigma, prior.denoise, error)
-        else:
-            relative = noise_ratio(y + s.offset, s.instrument, s.offset)
-            x = learned.plug_and_play(op, given, first, sigma, error, denoise, relative=relative, strength=s.strength)
-            x = first + s.mix * (x - first)
+            return Draft(lambda *_: s.back(x), objective=tuple(objective))
+        relative = noise_ratio(y + s.offset, s.instrument, s.offset)
+        last = learned.plug_and_play(op, given, first, sigma, error, denoise, relative=relative, strength=s.strength)
+        return Draft(lambda weight, mix: s.back(first + mix * (last(weight) - first)))
+
+    return draft
+
+
+def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solution]:
+    """Solve one block from its data and its Wiener solution, (rows, columns) and (f rows, f columns)."""
+    draft = drafter(s)
+    error = s.start_error / s.unit
+
+    def solve(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Solution:
+        found = draft(op, y, start)
         drawn = None
         if s.samples:
             # The block's own bytes make its seed: the same block draws the same, wherever it is solved.
             seed = zlib.crc32(y.cpu().numpy().tobytes()) ^ s.seed
             generator = torch.Generator().manual_seed(seed)
-            sampler = (
-                denoise if s.method == "pnp" else _quick(load_prior(None, "prior", s.device), torch.device(s.device))
-            )
-            drawn = learned.posterior_samples(
-                op, given, first, sigma, error, sampler, samples=s.samples, generator=generator
-            )
-        return Solution(
-            back(x), None if raw is None else back(raw), None if drawn is None else back(drawn), tuple(objective)
-        )
+            sampler = _quick(load_prior(s.sampler, "prior", s.device), torch.device(s.device))
+            drawn = s.back(
+                learned.posterior_samples(
+                    op, s.into(y), s.into(start), s.sigma / s.unit, error, sampler,
+                    samples=s.samples, generator=generator,
+                )
+            )  # fmt: skip
+        return Solution(found.finish(s.last, s.mix), found.raw, drawn, found.objective)
 
     return solve
-
-
-Start = Callable[[torch.Tensor], torch.Tensor]
-
-
-def measure(
-    s: Setting, start: Start, op: Operator, windows: list[torch.Tensor]
-) -> tuple[Setting, float, tuple[float, ...]]:
-    """Choose what plug-and-play leaves to choose, and count the residual's degrees of freedom.
-
-    Parameters
-    ----------
-    s : Setting
-    start : callable
-        The Wiener solution of a window.
-    op : Operator
-        For the shape of the windows.
-    windows : list of torch.Tensor, (rows, columns)
-
-    Returns
-    -------
-    setting : Setting
-        With `strength` and `mix` of least estimated risk ("pnp"), else as it was.
-    left : float
-        Degrees of freedom of the residual per pixel, for `chi2`.
-    objective : tuple of float
-        Summed over the windows, where the method has one.
-
-    Notes
-    -----
-    With y' = A x(y), r = y' - y and the divergence of y -> y' measured by one random perturbation (Ramani, Blu &
-    Unser 2008, IEEE Trans. Image Process. 17, 1540), Stein's unbiased estimate of the risk |A x(y) - A x|^2 is
-    |r|^2 - n sigma^2 + 2 sigma^2 div. Along the line from one solution to another it is a parabola, whose minimum is
-    the best mixture (Blu & Luisier 2007, ibid. 16, 2778). No truth is needed. The residual keeps n - div degrees of
-    freedom: for the minimum mean-square estimate of a Gaussian scene its mean square is exactly that share of the
-    noise.
-    """
-    generator = torch.Generator().manual_seed(0)
-    stirs = [_STIR * s.sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y) for y in windows]
-
-    def seen(solve: Start) -> list[tuple[torch.Tensor, float]]:
-        """Residual and divergence of each window."""
-        out = []
-        for y, stir in zip(windows, stirs, strict=True):
-            here = forward(op, solve(y))
-            there = forward(op, solve(y + stir))
-            out.append((here - y, float((stir * (there - here)).sum() / (_STIR * s.sigma) ** 2)))
-        return out
-
-    count = sum(y.numel() for y in windows)
-    if s.method != "pnp":
-        run = solver(replace(s, samples=0))
-        objectives: list[tuple[float, ...]] = []
-
-        def once(y: torch.Tensor) -> torch.Tensor:
-            solution = run(op, y, start(y))
-            objectives.append(solution.objective)
-            return solution.image
-
-        left = 1.0 - sum(d for _, d in seen(once)) / count
-        return s, min(max(left, _LEAST_LEFT), 1.0), _total(objectives[::2])
-
-    wiener = seen(start)
-    base = sum(float(r.square().sum()) for r, _ in wiener)
-    before = sum(d for _, d in wiener)
-    best = (float("inf"), s, 1.0)
-    for strength in learned.STRENGTHS:
-        setting = replace(s, strength=strength, mix=1.0, samples=0)
-        run = solver(setting)
-        found = seen(lambda y, run=run: run(op, y, start(y)).image)  # type: ignore[misc]
-        across = sum(float((r * (q - r)).sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
-        bend = sum(float((q - r).square().sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
-        more = sum(d for _, d in found) - before
-        mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), learned.LEAST_MIX), 1.0)
-        risk = base + 2 * mix * across + mix**2 * bend + 2 * s.sigma**2 * (before + mix * more)
-        if risk < best[0]:
-            best = (risk, replace(s, strength=strength, mix=mix), 1.0 - (before + mix * more) / count)
-    return best[1], min(max(best[2], _LEAST_LEFT), 1.0), ()
-
-
-def _total(objectives: list[tuple[float, ...]]) -> tuple[float, ...]:
-    """Summed over windows; one that stopped early stays at its last value."""
-    length = max(len(o) for o in objectives)
-    return tuple(sum(o[min(i, len(o) - 1)] for o in objectives) for i in range(length)) if length else ()
 
 
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
