@@ -23,7 +23,7 @@ _STIR = 0.5  # perturbation, in sigmas
 _LEAST_LEFT = 0.01  # degrees of freedom per pixel below which the perturbation measures nothing
 _SLOPE = -0.9, -2.0, -0.4  # of log chi-square against log sigma: typical, steepest, flattest on train images
 _NOISE_RANGE = 0.5, 4.0  # how far the noise may be from the first estimate of it
-_LAST_RANGE = 8.0  # the last step's weight of the prior over that of the others, either way
+_LAST_RANGE = 16.0  # the last step's weight of the prior over that of the others, either way
 
 Start = Callable[[torch.Tensor], torch.Tensor]
 

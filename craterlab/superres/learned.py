@@ -23,8 +23,8 @@ Denoise = Callable[..., torch.Tensor]
 # Chosen on images of train splits at SNR 100 and 40, never on dev.
 ITERATIONS = 8
 EXACT = 2  # last iterations in float32: in bfloat16 blocks would differ by 2e-3 of the range where they meet
-STRENGTHS = (0.2, 0.4, 0.8)  # lambda of Zhang et al. 2021, the weight of the prior; the scene chooses
-LEAST_MIX = 0.25  # least part of plug-and-play in a mixture with its Wiener start; the scene chooses
+STRENGTHS = (0.2, 0.4)  # lambda of Zhang et al. 2021, the weight of the prior; the scene chooses
+LEAST_MIX = 0.5  # least part of plug-and-play in a mixture with its Wiener start; the scene chooses
 WIDEST, NARROWEST = 1.6, 0.15  # first and last noise level over the expected error of the Wiener start
 GS_STRENGTH, GS_LEVEL = 0.5, 0.5  # weight and the one noise level, over that error, of the gradient-step form
 
