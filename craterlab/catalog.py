@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import catalog_guard
 from .catalog_files import READERS, SHAPEFILE_NAMES, WRITERS, has_geometry, ring_areas
 from .catalog_text import Counts, read_text, stat_counts
 from .errors import CraterlabError
@@ -84,7 +85,8 @@ def read_craters(path: str | Path, *, body: str | Body | None = None) -> gpd.Geo
     GeoDataFrame
         The required columns first (NaN where the file has no such thing; `crater_id` counted from 0), the file's own
         after them, rim polygons as geometry. `attrs` holds the provenance the file carries, `area_km2` where it knows
-        the counting area, `boundary` (WKT, lon/lat) where it knows its outline.
+        the counting area, `boundary` (WKT, lon/lat) where it knows its outline; `reading` is a mark by which
+        `write_craters` knows whether somebody else changed the file meanwhile.
 
     Raises
     ------
@@ -103,12 +105,15 @@ def read_craters(path: str | Path, *, body: str | Body | None = None) -> gpd.Geo
         raise CraterlabError(f"{file.name} holds counts by bin, not craters; read it with craterlab.read_counts")
     if suffix not in READERS:
         raise CraterlabError(f"{file.name}: unknown suffix {suffix!r}; craters are read from {', '.join(READERS)}")
+    before = catalog_guard.stamp_of(file)
     try:
-        return _finished(READERS[suffix](file), body)
+        table = _finished(READERS[suffix](file), body)
     except CraterlabError as error:
         raise CraterlabError(f"{file.name}: {error}") from None
     except Exception as error:  # pyogrio, pyarrow and pandas raise what they like
         raise CraterlabError(f"{file.name} could not be read as {suffix}: {_first_line(error)}") from error
+    catalog_guard.note(table.attrs, file, before)
+    return table
 
 
 def read_counts(path: str | Path) -> Counts:
@@ -135,8 +140,12 @@ def read_counts(path: str | Path) -> Counts:
     return stat_counts(read_text(file), file.name)
 
 
-def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | None = None) -> Path:
+def write_craters(
+    craters: pd.DataFrame, path: str | Path, *, area_km2: float | None = None, overwrite: bool = False
+) -> Path:
     """Write a crater table; the suffix says how. The file appears whole or not at all.
+
+    A file that somebody else changed since the table was read from it (or last written to it here) is not replaced.
 
     Parameters
     ----------
@@ -146,6 +155,8 @@ def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | 
         .parquet, .gpkg, .csv, .shp, .scc or .diam.
     area_km2 : float, optional
         Counting area, km2; default `craters.attrs["area_km2"]`. Needed for .scc and .diam.
+    overwrite : bool
+        Whether to replace also what somebody else wrote there meanwhile.
 
     Returns
     -------
@@ -155,7 +166,8 @@ def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | 
     Raises
     ------
     CraterlabError
-        If the suffix is unknown, the folder cannot be written, or .scc or .diam lack area, sizes or (.scc) a body.
+        If the suffix is unknown, the folder cannot be written, .scc or .diam lack area, sizes or (.scc) a body, or the
+        file was changed by somebody else meanwhile.
     """
     file = Path(path)
     suffix = file.suffix.lower()
@@ -165,7 +177,7 @@ def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | 
         raise CraterlabError(f"wanted a crater table, got {type(craters).__name__}")
     if not file.parent.is_dir():
         raise CraterlabError(f"there is no folder {file.parent}; create it first")
-    attrs = _plain(craters.attrs)
+    attrs = _plain({k: v for k, v in craters.attrs.items() if k != catalog_guard.MARK})
     if area_km2 is not None:
         attrs["area_km2"] = float(area_km2)
     table = craters.copy()
@@ -176,7 +188,11 @@ def write_craters(craters: pd.DataFrame, path: str | Path, *, area_km2: float | 
         raise CraterlabError(f"the folder {file.parent} cannot be written: {error.strerror}") from error
     try:
         WRITERS[suffix](table, part / file.name)
-        _move_into_place(part, file)
+        with catalog_guard.writing:
+            if not overwrite:
+                catalog_guard.check(craters.attrs, file)
+            _move_into_place(part, file)
+            catalog_guard.written(craters.attrs, file)
     except CraterlabError:
         raise
     except Exception as error:  # pyogrio, pyarrow and a full disk raise what they like

@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     p = add("serve", commands.serve, "A dashboard of scenes, craters and ages for collaborators, in their browsers.")
     p.add_argument("scenes", type=Path, nargs="+", metavar="SCENE", help="images and folders of images; no other opens")
     p.add_argument("--craters", type=Path, metavar="F", help="crater table, shown on the scenes that it lies on")
+    p.add_argument("--save", action="store_true", help="let collaborators save corrected craters into F")
     p.add_argument("--port", type=int, default=5006, metavar="N", help="default 5006; 0 for any that is free")
     p.add_argument("--address", default="127.0.0.1", metavar="A", help="default 127.0.0.1: this machine alone")
     p.add_argument("--auth-file", type=Path, metavar="F", help='lines user:password, or JSON {"user": "password"}')
@@ -145,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--threshold", type=float, metavar="P", help="default the model's")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too, after each part")
     p.add_argument("--figure", type=Path, metavar="FILE.png", help="draw it")
+    p.add_argument("--worst", type=Path, metavar="FILE.png", help="ten worst false alarms and misses of each set")
     _add_model(p)
 
     p = add(
@@ -217,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--split", default="dev", help="default dev")
     p.add_argument("--models", default="marslsnet", metavar="A,B", help="names or weights; compared with the first")
     p.add_argument("--seed", type=int, default=1, help="of the resamples (default 1)")
+    p.add_argument("--full-keys", action="store_true", help="also the first with attention to every pixel (slow)")
     p.add_argument("--times", action="store_true", help="also a scene of 2000 x 2000 pixels, and the published network")
     p.add_argument("--device", metavar="NAME", help="as torch names it")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")

@@ -169,4 +169,5 @@ def serve(args: argparse.Namespace) -> None:
         auth_file=args.auth_file,
         body=args.body,
         pixel_size=args.pixel_size,
+        save=args.save,
     )

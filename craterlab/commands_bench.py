@@ -13,19 +13,25 @@ from .errors import CraterlabError
 
 def bench_detect(args: argparse.Namespace) -> None:
     from .bench import bench_detect, format_report
+    from .bench.detect_worst import worst_figure
     from .output import check_file, whole_file
 
-    keep = _keeper(args.json)
-    if args.figure is not None:
-        check_file(args.figure)
+    keep, parts = _keeper(args.json), names(args.parts)
+    if args.worst is not None and "sets" not in (parts or ["sets"]):
+        raise CraterlabError("--worst shows images of the labelled sets; add sets to --parts")
+    for file in (args.figure, args.worst):
+        if file is not None:
+            check_file(file)
+    of_sets: dict[str, tuple[Any, list[Path]]] = {}
     result = bench_detect(
         args.data,
         args.split,
         sets=names(args.sets),
         model=args.model,
         threshold=args.threshold,
-        parts=names(args.parts),
+        parts=parts,
         on_part=keep,
+        on_set=lambda name, outcomes, images: of_sets.update({name: (outcomes, images)}),
     )
     print(format_report(result))
     if args.figure is not None:
@@ -33,6 +39,9 @@ def bench_detect(args: argparse.Namespace) -> None:
 
         with whole_file(args.figure) as part:
             figure(result).savefig(part, format="png", dpi=130)
+    if args.worst is not None:
+        with whole_file(args.worst) as part:
+            worst_figure(of_sets, result["threshold"]).savefig(part, format="png", dpi=130)
 
 
 def bench_finetune(args: argparse.Namespace) -> None:
@@ -71,7 +80,9 @@ def bench_segment(args: argparse.Namespace) -> None:
         check_file(args.figure)
 
     def measure() -> dict[str, Any]:
-        result = bench_segment(args.data, args.split, models=models, seed=args.seed, device=args.device)
+        result = bench_segment(
+            args.data, args.split, models=models, full_keys=args.full_keys, seed=args.seed, device=args.device
+        )
         if args.times:
             from .bench.segment_times import segment_times
 

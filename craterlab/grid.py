@@ -6,7 +6,7 @@ Pixel coordinates everywhere: origin at the top left corner, centre of the first
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -382,5 +382,13 @@ def area_km2(scene: xr.Dataset | xr.DataArray | NDArray[Any], within: Any = None
     from .areas import valid_area_km2
     from .scene import as_scene
 
-    scene = as_scene(scene)
-    return valid_area_km2(scene["image"], grid_of(scene), within)
+    known = scene if _whole_numbers(scene) else as_scene(scene)
+    return valid_area_km2(known["image"], grid_of(known), within)
+
+
+def _whole_numbers(scene: Any) -> TypeGuard[xr.Dataset]:
+    """An image whose pixels are all valid as they are: as numbers of four bytes it would be a large image again."""
+    image = scene["image"] if hasattr(scene, "data_vars") and "image" in scene.data_vars else None
+    return (
+        image is not None and image.dims == ("y", "x") and image.dtype.kind in "iu" and "_FillValue" not in image.attrs
+    )

@@ -292,7 +292,7 @@ def _still(pictures: dict[str, Any], rings: NDArray[np.float64]) -> bytes:
         ax.add_collection(
             PolyCollection(list(rings), facecolors="none", edgecolors=_COLOUR, linewidths=0.9), autolim=False
         )
-        ax.set(xlim=(west, east), ylim=(south, north), title=name, facecolor="#c6dbef", xticks=[], yticks=[])
+        ax.set(xlim=(west, east), ylim=(south, north), title=name, facecolor="#a6c8ff", xticks=[], yticks=[])
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()

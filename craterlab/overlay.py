@@ -51,6 +51,52 @@ def place(grid: Grid, on: Grid) -> tuple[float, float, float, float]:
     return float(m.a), float(m.e), float(m.c), float(m.f)
 
 
+def circles_on(grid: Grid, craters: pd.DataFrame, other: Grid | None = None) -> NDArray[np.float64]:
+    """All craters of a table as ellipses in the pixels of a scene, wherever they lie.
+
+    Parameters
+    ----------
+    grid : Grid
+    craters : DataFrame
+        As for `ellipses_on`.
+    other : Grid, optional
+        A finer grid of the same ground, on which a table without a CRS or a size in metres may have been measured.
+
+    Returns
+    -------
+    ndarray, shape (n, 5)
+        x, y, width, height (px), angle (degrees, clockwise on the screen); NaN where not known.
+
+    Raises
+    ------
+    CraterlabError
+        No crater table, columns are missing, or the craters are on another body.
+    """
+    from .plot import ellipses
+
+    if not hasattr(craters, "columns"):
+        raise CraterlabError(f"wanted a crater table, got {type(craters).__name__}; read_craters and detect give one")
+    if not len(craters):
+        return np.zeros((0, 5))
+    _same_body(grid, craters)
+    out = np.column_stack(ellipses(grid, craters))
+    if grid.crs is None:
+        out[:, :4] *= _onto(grid, other, craters)
+    return out
+
+
+def _onto(grid: Grid, other: Grid | None, craters: pd.DataFrame) -> float:
+    """Pixels of `grid` for one of the grid that the table was measured on."""
+    if grid.pixel_size_m is not None and "diameter_m" in craters:
+        metres, pixels = (np.asarray(craters[c], float) for c in ("diameter_m", "diameter_px"))
+        known = np.isfinite(metres) & (pixels > 0)
+        return float(np.median(metres[known] / pixels[known]) / grid.pixel_size_m) if known.any() else 1.0
+    if other is None:
+        return 1.0
+    far = max(np.nanmax(craters["x_px"]) / grid.shape[1], np.nanmax(craters["y_px"]) / grid.shape[0])
+    return grid.shape[1] / other.shape[1] if far > 1 else 1.0
+
+
 def ellipses_on(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Craters that touch a scene, as ellipses in its pixels.
 
@@ -73,19 +119,9 @@ def ellipses_on(grid: Grid, craters: pd.DataFrame) -> tuple[NDArray[np.float64],
     CraterlabError
         No crater table, columns are missing, the craters are on another body, or none lies on the scene.
     """
-    from .plot import ellipses
-
-    if not hasattr(craters, "columns"):
-        raise CraterlabError(f"wanted a crater table, got {type(craters).__name__}; read_craters and detect give one")
-    _same_body(grid, craters)
-    if not len(craters):
-        return np.zeros((0, 5)), np.zeros(0, np.intp)
-    out = np.column_stack(ellipses(grid, craters))
-    if grid.crs is None and grid.pixel_size_m is not None and "diameter_m" in craters:
-        d_m, d_px = (np.asarray(craters[c], float) for c in ("diameter_m", "diameter_px"))
-        known = np.isfinite(d_m) & (d_px > 0)
-        if known.any():
-            out[:, :4] *= np.median(d_m[known] / d_px[known]) / grid.pixel_size_m
+    out = circles_on(grid, craters)
+    if not len(out):
+        return out, np.zeros(0, np.intp)
     x, y, reach = out[:, 0], out[:, 1], out[:, 2:4].max(1) / 2
     rows, cols = grid.shape
     on = np.isfinite(out).all(1) & (x > -reach) & (x < cols + reach) & (y > -reach) & (y < rows + reach)

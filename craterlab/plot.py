@@ -85,7 +85,7 @@ def scene(
     low, high = np.nanpercentile(small, percentiles) if np.isfinite(small).any() else (0.0, 1.0)
     from matplotlib import colormaps
 
-    colours = colormaps[cmap].with_extremes(bad="#c6dbef")
+    colours = colormaps[cmap].with_extremes(bad="#a6c8ff")
     ax.imshow(
         small,
         cmap=colours,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_NODATA = "#c6dbef"
+_NODATA = "#a6c8ff"
 _FRAME_PX = 700
 _SCREEN_PX = 1000  # longest side of what is sent to the browser
 # Pixels read for one of the picture along each side: their means keep small craters from flickering.

@@ -43,6 +43,7 @@ def bench_detect(
     parts: list[str] | None = None,
     progress: bool = True,
     on_part: Callable[[dict[str, Any]], None] | None = None,
+    on_set: Callable[[str, Outcomes, list[Path]], None] | None = None,
 ) -> dict[str, Any]:
     """Measure a detector.
 
@@ -63,6 +64,8 @@ def bench_detect(
     progress : bool
     on_part : callable, optional
         Gets the result so far after each part, so that it can be kept.
+    on_set : callable, optional
+        Gets name, outcomes and image files of each labelled set, for ``detect_worst.worst_figure``.
 
     Returns
     -------
@@ -119,6 +122,8 @@ def bench_detect(
                 rows[name], of_set = _set(data, name, split, find, threshold, progress)
                 if rows[name]["complete"]:
                     scores[name] = scored(of_set)
+                if on_set is not None:
+                    on_set(name, of_set, image_paths(data / name, split))
             return rows
         if part == "baselines":
             return _baselines(data, sets, split, progress)

@@ -29,7 +29,7 @@ class Outcomes:
         One row a pair, a detection without a label, or a label without a detection: `score`, `found_x_px`,
         `found_y_px`, `found_diameter_px`, `diameter_std_px`, `position_std_px` (NaN without a detection), `label_x_px`,
         `label_y_px`, `label_diameter_px` (NaN without a label), `ignore` (the label counts neither way), `cut` (it
-        reaches over the border), `ghost`, and `unit`.
+        reaches over the border), `ghost`, `unit`, and `image` (0 for the first of the set).
     units : int
         How many independent pieces the set was cut into for resampling.
     unit : str
@@ -67,13 +67,13 @@ def outcomes(images: Iterable[tuple[pd.DataFrame, pd.DataFrame, tuple[int, int]]
     parts = [(joined(found, labels, shape), shape) for found, labels, shape in images]
     blocks = len(parts) < FEW_IMAGES
     units, tables = 0, []
-    for table, (rows, columns) in parts:
+    for image, (table, (rows, columns)) in enumerate(parts):
         across, down = (-(-n // BLOCK_PX) if blocks else 1 for n in (columns, rows))
         x = table.label_x_px.fillna(table.found_x_px).to_numpy()
         y = table.label_y_px.fillna(table.found_y_px).to_numpy()
         column = np.clip(x * across / columns, 0, across - 1).astype(int)
         row = np.clip(y * down / rows, 0, down - 1).astype(int)
-        tables.append(table.assign(unit=units + row * across + column))
+        tables.append(table.assign(unit=units + row * across + column, image=image))
         units += across * down
     whole = pd.concat(tables, ignore_index=True)
     mpx = sum(rows * columns for _, (rows, columns) in parts) / 1e6
@@ -81,7 +81,7 @@ def outcomes(images: Iterable[tuple[pd.DataFrame, pd.DataFrame, tuple[int, int]]
 
 
 def joined(found: pd.DataFrame, labels: pd.DataFrame, shape: tuple[int, int]) -> pd.DataFrame:
-    """Detections and labels of one image side by side: the columns of ``Outcomes.table`` but `unit`."""
+    """Detections and labels of one image side by side: the columns of ``Outcomes.table`` but `unit` and `image`."""
     label, _, _ = match(found, labels)
     missed = np.setdiff1d(np.arange(len(labels)), label)
     left = np.r_[np.arange(len(found)), np.full(len(missed), -1)]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..errors import CraterlabError
+
+if TYPE_CHECKING:
+    from ..segment.model import Segmenter
 
 RESAMPLES = 1000
 # Parts of the dev split, and what they are in the published set.
@@ -32,6 +38,7 @@ def bench_segment(
     *,
     models: list[str] | None = None,
     units: bool = True,
+    full_keys: bool = False,
     seed: int = 1,
     device: str | None = None,
     progress: bool = True,
@@ -48,6 +55,9 @@ def bench_segment(
         Names or weights files; default the shipped one. Those that differ in nothing but their seed count as one.
     units : bool
         Also take each patch as a scene of its own in units of its own, slope from the DEM, through ``segment``.
+    full_keys : bool
+        Also score the first network as published, each pixel attending to every other (``with_full_keys``): some three
+        seconds of one core a patch.
     seed : int
         Of the resamples.
     device : str, optional
@@ -64,7 +74,7 @@ def bench_segment(
     Raises
     ------
     CraterlabError
-        The set, the split or a model is not there.
+        The set, the split or a model is not there; `full_keys` of a network without pooled attention.
 
     Notes
     -----
@@ -84,6 +94,8 @@ def bench_segment(
 
     where = pick_device(device)
     loaded = [load_segmenter(name, where) for name in models or ["marslsnet"]]
+    if full_keys:
+        loaded.append(with_full_keys(loaded[0]))
     patches = read_patches(data, split)
     precision = quick_precision(torch.device(where))
     kinds: dict[str, list[tuple[Any, np.ndarray]]] = {}
@@ -109,6 +121,31 @@ def bench_segment(
         which = np.ones(len(patches.mask), bool)
         result["partitions"][split] = {"about": "all patches"} | _partition(kinds, which, patches.mask, as_scenes, seed)
     return result
+
+
+def with_full_keys(segmenter: Segmenter) -> Segmenter:
+    """A network that learned with pooled keys, with keys and values of every pixel as published.
+
+    Its weights, calibration and threshold are the same: what it would learn with full keys is not known from this.
+
+    Raises
+    ------
+    CraterlabError
+        It has no pooled attention.
+    """
+    from ..nn.marslsnet import MarsLsNet
+    from ..nn.weights import for_inference
+
+    how = segmenter.metadata
+    if how.get("attention") != "pooled":
+        raise CraterlabError(
+            f"bench segment: {kind_of(how)} has no pooled attention to score with full keys. Name a marslsnet that has "
+            "first, --models marslsnet, or leave --full-keys out."
+        )
+    net = MarsLsNet(how["size"], how["kernel"], "full", how["pe"])
+    net.load_state_dict(segmenter.net.state_dict())
+    for_inference(net, str(next(segmenter.net.parameters()).device))
+    return replace(segmenter, net=net, metadata=how | {"attention": "pooled, scored with full keys"})
 
 
 def kind_of(metadata: dict[str, Any]) -> str:

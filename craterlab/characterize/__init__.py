@@ -101,13 +101,16 @@ def characterize(
         kappa_t_m2, kappa_t_std_m2 : float
             Diffusion since the crater formed, m2 (Fassett & Thomson 2014).
         erosion_from : str
-            ``"dem"``, ``"image"`` (the network's estimate) or ``""``.
+            ``"dem"``, ``"image"`` (the network's estimate, which holds a crater against its neighbours in the table:
+            give all craters of a scene together; a lone one is judged by its chip) or ``""``.
         p_valid, p_ghost, p_layered, p_secondary : float
             Probabilities of the classes (sum 1): a plain crater; one buried or worn to a trace; one with layered
             ejecta; one made by the ejecta of another impact.
         morphology : str
             The likeliest class; ``"unknown"`` where the crater is smaller than 8 pixels or seen to less than 60 %: the
-            probabilities are then those from body and size alone.
+            probabilities are then those from body and size alone. Ghosts, layered craters and secondaries are rare
+            beforehand (``characterize.kinds``), so few are likeliest; to miss fewer, choose them by a lower limit of
+            your own: ``craters[craters.p_ghost > 0.2]``.
         secondary, secondary_probability : bool, float
             Chip and clustering together (``craterlab.secondaries``), with ``cluster_id``, ``chain`` and the evidence.
         confirm : bool

@@ -1,5 +1,7 @@
 """What kind of crater: class, rays and erosion from a network that looks at each crater's chip.
 
+Erosion is then judged among the neighbours given: what fresh looks like in this image, its craters tell.
+
 The network was trained with classes in fixed shares; here its probabilities meet what is known beforehand about a body
 and a size (Bayes' rule): layered ejecta are Martian, begin at some kilometres and then surround a third of the craters
 (Barlow & Bradley 1990; Barlow 2005), secondaries are small. Ghosts and secondaries have the simulator's shares.
@@ -32,6 +34,7 @@ _GHOST, _LAYERED = 0.06, 0.30
 SECONDARY_SHARE = 0.10
 _LAYERED_FROM_M, _SECONDARY_TO_M = 4000.0, 3000.0
 _BATCH = 64
+_FELLOWS = 128
 
 
 def beforehand(diameter_m: Floats, body: str | None) -> Floats:
@@ -81,16 +84,18 @@ def kinds_of(
     dict of ndarray (n,)
         p_valid, p_ghost, p_layered, p_secondary (sum to 1), morphology, p_rays, erosion, erosion_std. Craters smaller
         than 8 pixels, or seen to less than 0.6, are "unknown": their probabilities are those from beforehand, rays and
-        erosion are NaN. Outside the image all are NaN.
+        erosion are NaN. Outside the image all are NaN. Class and rays of a crater are its own; its erosion depends on
+        which others around it are given.
     """
     import torch
 
     from craterlab.crater_profiles import OTHER_TRANSITION_M, TRANSITION_M
     from craterlab.inference import quick_precision
+    from craterlab.nn.chipnet import DESCRIBED
 
     transition = TRANSITION_M.get(setting.body or "", OTHER_TRANSITION_M)
     device = next(namer.net.parameters()).device
-    out = np.full((len(where), len(MORPHOLOGIES) + 3), np.nan)
+    described = np.full((len(where), DESCRIBED), np.nan, np.float32)
     seen = np.zeros(len(where))
     precision = quick_precision(device)
     quick = torch.autocast(device.type, precision, enabled=precision != torch.float32)
@@ -105,22 +110,50 @@ def kinds_of(
             part = slice(first, first + _BATCH)
             x = torch.from_numpy(maps[part]).to(device).contiguous(memory_format=torch.channels_last)
             with torch.inference_mode(), quick:
-                out[index[part]] = namer.net(x, torch.from_numpy(values[part]).to(device)).float().cpu().numpy()
+                told = namer.net.describe(x, torch.from_numpy(values[part]).to(device))
+            described[index[part]] = told.cpu().numpy()
         if bar is not None:
             bar.update(len(index))
-    return _columns(out, seen, where, setting.body, namer.metadata)
+    known = (2 * where.radius_px >= SMALLEST_PX) & (seen >= NEEDED)
+    out = np.full((len(where), len(MORPHOLOGIES) + 3), np.nan)
+    for rows in fellows(where.x, where.y, np.flatnonzero(known)):
+        with torch.inference_mode():
+            one = torch.from_numpy(described[rows])[None].to(device)
+            there = torch.ones(one.shape[:2], dtype=torch.bool, device=device)
+            out[rows] = namer.net.among(one, there)[0].cpu().numpy()
+    return _columns(out, known, seen, where, setting.body, namer.metadata)
+
+
+def fellows(x: Floats, y: Floats, index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Craters in sets of neighbours, at most 128 in each, as many as in the scenes that taught.
+
+    Parameters
+    ----------
+    x, y : ndarray (n,)
+    index : ndarray of int (k,)
+        Those to divide.
+
+    Returns
+    -------
+    list of ndarray of int
+        Halved at the median of the wider axis until they are small enough.
+    """
+    if len(index) <= _FELLOWS:
+        return [index] if len(index) else []
+    wider = max((x, y), key=lambda v: float(np.ptp(v[index])))
+    order = index[np.argsort(wider[index], kind="stable")]
+    half = len(order) // 2
+    return fellows(x, y, order[:half]) + fellows(x, y, order[half:])
 
 
 def _columns(
-    out: Floats, seen: Floats, where: Places, body: str | None, calibration: dict[str, Any]
+    out: Floats, known: NDArray[np.bool_], seen: Floats, where: Places, body: str | None, calibration: dict[str, Any]
 ) -> dict[str, np.ndarray]:
     k = len(MORPHOLOGIES)
     prior = beforehand(2 * where.radius_m, body)
     logit = out[:, :k] / calibration["temperature"] + np.log(np.maximum(prior, 1e-9) / _TAUGHT)
     p = np.exp(logit - np.max(logit, 1, keepdims=True))
     p /= p.sum(1, keepdims=True)
-    looked = np.isfinite(p).all(1)
-    known = looked & (2 * where.radius_px >= SMALLEST_PX) & (seen >= NEEDED)
     p = np.where(known[:, None], p, prior)
     p[seen == 0] = np.nan
     columns: dict[str, np.ndarray] = {f"p_{c}": p[:, i] for i, c in enumerate(MORPHOLOGIES)}

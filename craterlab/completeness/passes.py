@@ -212,7 +212,7 @@ def _detect(
         s.grid.body,
         None if s.grid.pixel_size_m is None else s.grid.pixel_size_m * zoom,
     )
-    least = s.min_diameter_px if zoom == 1 else max(s.model.architecture.diameters_px[0], s.min_diameter_px)
+    least = max(s.model.architecture.diameters_px[0], s.min_diameter_px / zoom)  # in pixels of the part
     heights = xr.DataArray(dem, dims=("y", "x")) if s.looks_at_dem else None
     raw = raw_circles(
         xr.DataArray(image, dims=("y", "x")),

@@ -1,33 +1,30 @@
-"""The page of the dashboard, and its server. Also for `panel serve craterlab/dashboard/app.py --args SCENE…`."""
+"""The page of the dashboard: what one browser tab sees."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import html
-import secrets
-import socket
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import panel as pn  # noqa: TID253  only `serve` imports this file
 from panel.io.resources import LOCAL_DIST  # noqa: TID253
 
-# Absolute imports: `panel serve` runs this file as a script.
-from craterlab.dashboard import state as states
-from craterlab.dashboard.components import mirror
-from craterlab.dashboard.scenes import Scenes, read_users
-from craterlab.dashboard.work import Job, Queue
-from craterlab.errors import CraterlabError
+from ..catalog import empty_craters
+from ..errors import CraterlabError
+from ..grid import grid_of
+from . import corrections
+from . import state as states
+from .components import mirror
+from .scenes import Scenes
+from .work import Job, Queue
 
 _POLL_MS = 200
 _VERBS = {"superres": "Sharpen ×2", "detect": "Detect craters", "characterize": "Describe craters"}
 _LIMITS = ["score_min", "diameter_min_m", "diameter_max_m"]
-_LOGIN = Path(__file__).parent / "login.html"
+_CORRECT, _CORRECTED = "Correct by hand", "Done correcting"
 
 
 class Page:
@@ -49,6 +46,12 @@ class Page:
             for verb, text in _VERBS.items()
         }
         self.cancel = pn.widgets.Button(name="Cancel", disabled=True, sizing_mode="stretch_width")
+        self.correct = pn.widgets.Button(name=_CORRECT, disabled=True, sizing_mode="stretch_width")
+        file = scenes.craters_file
+        self.save = pn.widgets.Button(
+            name=f"Save into {'' if file is None else file.name}", visible=scenes.may_save, disabled=True,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
         self.status = pn.pane.HTML("", sizing_mode="stretch_width")
         self.bar = pn.indicators.Progress(value=0, max=100, visible=False, sizing_mode="stretch_width", height=10)
         self.downloads = [
@@ -62,6 +65,8 @@ class Page:
         for verb, button in self.buttons.items():
             button.on_click(partial(self._ask, verb))
         self.cancel.on_click(self._cancel)
+        self.correct.on_click(self._correct)
+        self.save.on_click(self._save)
 
     def layout(self) -> Any:
         """The page."""
@@ -72,6 +77,8 @@ class Page:
             self.cancel,
             self.bar,
             self.status,
+            self.correct,
+            self.save,
             pn.pane.HTML("<h2 style='margin:8px 0 0;font-size:15px'>Download</h2>"),
             *self.downloads,
             width=230,
@@ -80,6 +87,15 @@ class Page:
         right = pn.Column(self.age, sizing_mode="stretch_width", styles={"flex": "2 1 380px"})
         views = pn.FlexBox(main, right, sizing_mode="stretch_width", align_items="flex-start")
         return pn.Row(side, views, sizing_mode="stretch_width")
+
+    def close(self) -> None:
+        """The tab is gone. Panel may keep the page for a while, so it lets go of images and tables itself."""
+        if self._polling is not None:
+            self._polling.stop()
+            self._polling = None
+        self.session.close()
+        for each in (self.image, self.limits, self.age):
+            each.objects = []
 
     async def start(self) -> None:
         """Show what the link asks for; without one, the first scene."""
@@ -119,7 +135,8 @@ class Page:
     def _fill(self) -> None:
         """Put the session's widgets on the page."""
         session = self.session
-        self.image[:] = [] if session.swipe is None else [mirror(session.swipe)]
+        shown = session.editor or session.swipe
+        self.image[:] = [] if shown is None else [mirror(shown)]
         self._fill_counts()
 
     def _fill_counts(self) -> None:
@@ -156,6 +173,26 @@ class Page:
     def _cancel(self, _: Any) -> None:
         if self.session.job is not None:
             self.session.queue.cancel(self.session.job)
+
+    def _correct(self, _: Any) -> None:
+        """Craters are laid out for correction, or what was corrected is counted."""
+        try:
+            if self.session.editor is None:
+                corrections.begin(self.session, pn.state.user or "")
+                self.say("Correct craters in the image; count and age follow when you are done.")
+            else:
+                corrections.end(self.session)
+                self.say("Ready.")
+        except CraterlabError as error:
+            self.say(str(error), alarm=True)
+        self._fill()
+        self._refresh()
+
+    def _save(self, _: Any) -> None:
+        try:
+            self.say(f"Saved into {corrections.save(self.session)}.")
+        except CraterlabError as error:
+            self.say(str(error), alarm=True)
 
     async def _poll(self) -> None:
         job = self.session.job
@@ -205,6 +242,9 @@ class Page:
             button.disabled = self._opening or verb not in session.can
         running = session.job is not None and not session.job.over
         self.cancel.disabled = not running
+        self.correct.name = _CORRECT if session.editor is None else _CORRECTED
+        self.correct.disabled = self._opening or (session.editor is None and not session.can)
+        self.save.disabled = not corrections.can_save(session)
         self.bar.visible = running
         for each in self.downloads:
             has = session.thresholds if each.label.startswith("craters") else session.sfd
@@ -242,87 +282,17 @@ def page(shared: Shared) -> Any:
         # Panel sets this as it writes a page. A tab that comes back after a break gets a session without a page, and
         # would fetch its style sheets from elsewhere.
         pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
-        pn.state.on_session_destroyed(lambda _: made.session.close())
+        pn.state.on_session_destroyed(lambda _: made.close())
     pn.state.onload(made.start)
     return made.layout()
 
 
-def run(
-    paths: Sequence[str | Path],
-    craters: str | Path | None = None,
-    *,
-    port: int = 0,
-    address: str = "127.0.0.1",
-    auth_file: str | Path | None = None,
-    patience_s: float = 15.0,
-    body: str | None = None,
-    pixel_size: float | None = None,
-) -> None:
-    """Serve until interrupted; see `craterlab.dashboard.serve`."""
-    users = None if auth_file is None else read_users(auth_file)
-    shared = Shared(Scenes(paths, craters, body=body, pixel_size=pixel_size), Queue())
-    port = _free_port(address, port)
-    options: dict[str, Any] = {}
-    if users is not None:
-        options = {"basic_auth": users, "cookie_secret": secrets.token_hex(32)}
-        options |= {"login_template": str(_LOGIN), "logout_template": str(_LOGIN)}
-    elif not _loopback(address):
-        print("craterlab: everybody who reaches this machine can see the scenes; --auth-file F asks for a password")
-    pn.extension()
-    hosts = {address, "localhost", "127.0.0.1", *([] if _loopback(address) else _own_names())}
-    shown = f"[{address}]" if ":" in address else address
-    print(
-        f"craterlab serves {len(shared.scenes.names)} scenes at http://{shown}:{port}  (stop with Ctrl-C)", flush=True
-    )
-    try:
-        pn.serve(
-            {"/": lambda: page(shared)},  # Panel knows functions, not partials
-            port=port,
-            address=address,
-            websocket_origin=sorted(f"{host}:{port}" for host in hosts),
-            title="craterlab",
-            show=False,
-            verbose=False,
-            check_unused_sessions_milliseconds=min(1000, int(500 * patience_s)),
-            unused_session_lifetime_milliseconds=int(1000 * patience_s),
-            **options,
-        )
-    finally:
-        shared.queue.close()
-
-
-def _loopback(address: str) -> bool:
-    return address in ("localhost", "::1") or address.startswith("127.")
-
-
-def _own_names() -> set[str]:
-    """Under which the browser of a colleague may know this machine."""
-    name = socket.gethostname()
-    found = {name, socket.getfqdn()}
-    with contextlib.suppress(OSError):
-        found |= {str(each[4][0]) for each in socket.getaddrinfo(name, None)}
-    return found
-
-
-def _free_port(address: str, port: int) -> int:
-    """The port, or a free one for 0, found out before the scenes are served.
-
-    Raises
-    ------
-    CraterlabError
-        It is taken, or the address is none of this machine's.
-    """
-    try:
-        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-            return int(probe.getsockname()[1])
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CraterlabError(f"cannot listen on {address}, port {port}: {reason}. Name another --port.") from None
-
-
-if __name__.startswith("bokeh_app"):  # panel serve
-    _arguments = sys.argv[1:]
-    page(pn.state.as_cached("craterlab", lambda: Shared(Scenes(_arguments), Queue()))).servable(title="craterlab")
+def warm(shared: Shared) -> None:
+    """Load what the first visitor would wait for: rasters, tables, ages, the area of the first scene."""
+    session = states.Session(shared.scenes, shared.queue)
+    with contextlib.suppress(CraterlabError):  # told to those who open it
+        session.open(states.View())
+        craters = session.craters
+        if craters is None and session.scene is not None:
+            session.show(empty_craters(grid_of(session.scene).crs), states.View(session.name))
+    session.close()

@@ -76,3 +76,8 @@ def _component(kind: Any) -> type[AnyWidgetComponent]:
         **parameters,
     }
     return type(f"{kind.__name__}View", (AnyWidgetComponent,), body)
+
+
+# Before any page is written: a page knows the components that were there then, and a tab could not show a later one.
+for _kind in (widgets.Swipe, widgets.Thresholds, widgets.SFD, widgets.Editor):
+    _component(_kind)

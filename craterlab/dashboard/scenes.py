@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Sequence
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CraterlabError
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
+
+    from ..grid import Grid
 
 # No .vrt: it may name any other file. A .img or .qub without its label is no image, so labels are listed.
 SUFFIXES = (".tif", ".tiff", ".cub", ".lbl", ".xml", ".jp2", ".png", ".vic", ".fits", ".fit")
@@ -31,6 +35,8 @@ class Scenes:
         Crater table.
     body, pixel_size
         As for `open_scene`.
+    save : bool
+        Whether sessions may write corrected craters into the table's file.
 
     Raises
     ------
@@ -45,6 +51,7 @@ class Scenes:
         *,
         body: str | None = None,
         pixel_size: float | None = None,
+        save: bool = False,
     ) -> None:
         from ..catalog import read_craters
 
@@ -55,7 +62,11 @@ class Scenes:
         for path in paths:
             for file in _images(Path(path)):
                 self._files.setdefault(self._name(file), file)
-        self.craters = None if craters is None else read_craters(craters, body=body)
+        if save and craters is None:
+            raise CraterlabError("there is nothing to save into; name the catalogue too: --craters FILE --save")
+        self.may_save = save
+        self.craters_file = None if craters is None else Path(craters).resolve()
+        self._table = None if craters is None else read_craters(craters, body=body)
         self._areas: dict[str, float | None] = {}
         self._lock = threading.Lock()
 
@@ -63,6 +74,20 @@ class Scenes:
         """The file's name; with the folder's where another file has it already."""
         taken = self._files.get(file.name)
         return file.name if taken in (None, file) else f"{file.parent.name}/{file.name}"
+
+    @property
+    def craters(self) -> gpd.GeoDataFrame | None:
+        """The crater table as its file is now; the last one that could be read where it is gone or broken."""
+        from .. import catalog_guard
+        from ..catalog import read_craters
+
+        if self.craters_file is None or self._table is None:
+            return None
+        with self._lock:
+            if catalog_guard.changed(self._table.attrs, self.craters_file):
+                with contextlib.suppress(CraterlabError):
+                    self._table = read_craters(self.craters_file, body=self.known.get("body"))
+            return self._table
 
     @property
     def names(self) -> list[str]:
@@ -114,21 +139,35 @@ class Scenes:
         CraterlabError
             None of them is on the scene.
         """
+        from .. import catalog_guard
         from ..grid import grid_of
-        from ..widgets.table import rings
 
-        if self.craters is None:
-            return None
         table = self.craters
+        if table is None or self.craters_file is None:
+            return None
         grid = grid_of(scene)
-        x, y = rings(grid, table)[:, :2].T if len(table) else np.zeros((2, 0))
-        inside = (x >= 0) & (x < grid.shape[1]) & (y >= 0) & (y < grid.shape[0])
-        on = table[inside].reset_index(drop=True)
+        here = inside(grid, table)
+        on = table[here].reset_index(drop=True)
         on.attrs = dict(table.attrs)
-        if not inside.all() or "area_km2" not in on.attrs:
+        catalog_guard.note_again(on.attrs, self.craters_file)  # each session edits its own copy
+        if not here.all() or "area_km2" not in on.attrs:
             on.attrs.pop("boundary", None)
             on.attrs["area_km2"] = self.area_km2(name, scene)
         return on
+
+
+def inside(grid: Grid, table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+    """Which craters have their centre on the pixels of a grid, shape (n,).
+
+    Raises
+    ------
+    CraterlabError
+        None of them, so that the table is of another scene.
+    """
+    from ..widgets.table import rings
+
+    x, y = rings(grid, table)[:, :2].T if len(table) else np.zeros((2, 0))
+    return (x >= 0) & (x < grid.shape[1]) & (y >= 0) & (y < grid.shape[0])
 
 
 def _images(path: Path) -> list[Path]:

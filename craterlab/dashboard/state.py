@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import numpy as np
+
+from .. import catalog_guard
 from ..errors import CraterlabError
-from ..widgets import SFD, Swipe, Thresholds, link
+from ..widgets import SFD, Editor, Swipe, Thresholds, link
 from . import verbs
 from .scenes import Scenes
 from .work import Job, Queue
@@ -91,6 +94,8 @@ class Session:
     ----------
     swipe, thresholds, sfd
         The widgets that hold what is seen; None where there is nothing to show.
+    editor : Editor or None
+        While craters are corrected; see `corrections`.
     note : str
         What the user should know of the scene.
     job : Job or None
@@ -107,6 +112,9 @@ class Session:
         self.swipe: Swipe | None = None
         self.thresholds: Thresholds | None = None
         self.sfd: SFD | None = None
+        self.editor: Editor | None = None
+        self.own: dict[str, gpd.GeoDataFrame] = {}  # found or corrected here, by scene
+        self.marks: dict[str, str] = {}  # of the catalogue as this session read it, by scene
         self.note = ""
         self.job: Job | None = None
         self.closed = False
@@ -125,16 +133,20 @@ class Session:
         scene = self.scenes.open(name)
         note, craters = "", None
         try:
-            craters = self.scenes.craters_on(name, scene)
+            if name in self.own:
+                craters = self.own[name]
+            else:
+                craters = self.scenes.craters_on(name, scene)
+                self.marks[name] = "" if craters is None else craters.attrs[catalog_guard.MARK]
         except CraterlabError as error:
             note = str(error)
         swipe = silent(Swipe(scene))
         self.queue.cancel_all(self.id)
         self.name, self.scene, self.sharp, self.job, self.note = name, scene, None, None, note
-        self.swipe = swipe
-        self._show(craters, view)
+        self.swipe, self.editor = swipe, None
+        self.show(craters, view)
 
-    def _show(self, craters: gpd.GeoDataFrame | None, view: View) -> None:
+    def show(self, craters: gpd.GeoDataFrame | None, view: View) -> None:
         """Lay craters on the image, with their thresholds and their age."""
         from ..grid import grid_of
         from ..widgets.table import columns, rings
@@ -143,7 +155,13 @@ class Session:
         self.craters, self.thresholds, self.sfd = craters, None, None
         if craters is None:
             return
+        if "refused" in craters:
+            # By hand; they stay in the table for those who teach a detector.
+            craters = craters[craters["refused"].astype(object).map(lambda v: v is not True)]
         score, size = columns(craters)
+        unscored = int((~np.isfinite(score)).sum())
+        if unscored and not self.note:
+            self.note = f"{unscored:,} craters have no finite score: they count only while no lowest score is set."
         # All at once for the browser, the number of rings being that of scores.
         with self.swipe.hold_trait_notifications():
             self.swipe.rings = rings(grid_of(self.scene), craters).astype("<f4").tobytes()
@@ -158,7 +176,8 @@ class Session:
             )
         )
         try:
-            self.sfd = silent(SFD(craters, self._area(), self._system(), range_km=view.range_km))
+            craters.attrs["area_km2"] = self._area()
+            self.sfd = silent(SFD(craters, craters.attrs["area_km2"], self._system(), range_km=view.range_km))
         except CraterlabError as error:
             self.thresholds.error = f"No age: {error}"
         link(self.thresholds, self.swipe, *(() if self.sfd is None else (self.sfd,)))
@@ -199,7 +218,7 @@ class Session:
     @property
     def can(self) -> tuple[str, ...]:
         """Verbs that make sense now."""
-        if self.scene is None or (self.job is not None and not self.job.over):
+        if self.scene is None or self.editor is not None or (self.job is not None and not self.job.over):
             return ()
         some = self.craters is not None and len(self.craters) > 0
         return ("superres", "detect", *(("characterize",) if some else ()))
@@ -245,11 +264,11 @@ class Session:
         if job.function is verbs.superres:
             self._sharpened(Path(job.result["path"]), view)
             return
-        craters = read_craters(job.result["path"])
+        craters = self.own[self.name] = read_craters(job.result["path"])
         if job.function is verbs.detect:
             # A new catalogue begins with the threshold of its network; old limits may be of another.
             view = View(self.name, job.result["threshold"])
-        self._show(craters, view)
+        self.show(craters, view)
 
     def _sharpened(self, path: Path, view: View) -> None:
         assert self.scene is not None and self.swipe is not None
@@ -257,7 +276,7 @@ class Session:
         self.swipe = silent(Swipe(self.scene, verbs.open_sharp(path, self.scene)))
         self.swipe.view = where
         self.sharp = path
-        self._show(self.craters, view)
+        self.show(self.craters, view)
 
     def catalogue(self, suffix: str) -> BytesIO:
         """The craters within the limits, as a file.
@@ -269,6 +288,7 @@ class Session:
         """
         from ..catalog import write_craters
 
+        self._check_open()
         if self.thresholds is None or suffix not in CATALOGUES:
             raise CraterlabError("there are no craters yet: detect them first")
         table = self.thresholds.selected
@@ -292,6 +312,7 @@ class Session:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
+        self._check_open()
         if self.sfd is None or suffix not in FIGURES:
             raise CraterlabError("there is no size-frequency distribution: craters and a scale are needed")
         figure = Figure(figsize=self.sfd.inches, layout="constrained")
@@ -306,9 +327,12 @@ class Session:
         """What a download is called."""
         return f"{Path(self.name).stem or 'scene'}-{what}{suffix}"
 
-    def _file(self, suffix: str) -> str:
+    def _check_open(self) -> None:
         if self.closed:
             raise CraterlabError("this session has ended: reload the page")
+
+    def _file(self, suffix: str) -> str:
+        self._check_open()
         if self._folder is None:
             # It also goes when the server is stopped.
             self._folder = tempfile.TemporaryDirectory(prefix="craterlab-", ignore_cleanup_errors=True)
@@ -316,9 +340,12 @@ class Session:
         return str(Path(self._folder.name) / f"{self._files}{suffix}")
 
     def close(self) -> None:
-        """End its jobs and remove its files."""
+        """End its jobs, let go of what it shows, and remove its files."""
         self.closed = True
         self.queue.cancel_all(self.id)
+        self.scene = self.craters = self.job = None
+        self.swipe = self.thresholds = self.sfd = self.editor = None
+        self.own.clear()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -326,6 +353,10 @@ class Session:
 def silent(widget: Any) -> Any:
     """The widget without its line to a notebook, which nobody listens to here; its traits work as before."""
     widget.close()
+    # anywidget lets the files of a front end tell every widget when they change, and so keeps each for ever.
+    for each in (vars(kind).get(name) for kind in type(widget).__mro__ for name in ("_esm", "_css")):
+        if each is not None and hasattr(each, "changed"):
+            each.changed.disconnect()
     return widget
 
 

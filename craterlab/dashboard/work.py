@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections import deque
@@ -209,6 +210,8 @@ def _worker(pipe: Any) -> None:
     """Run what comes through the pipe until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(os, "nice"):
+        os.nice(10)  # the clicks of others come first
     from ..progress import progress_told_to
 
     def tell(step: str, share: float) -> None:

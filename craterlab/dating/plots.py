@@ -102,7 +102,8 @@ def plot_sfd(
     d: Any = np.geomspace(*x_limits, 400)
     if shown is not None:
         if fresh and not epochs:
-            ax.set_title(shown.name, fontsize=9, loc="left", color="0.3")
+            # A place of its own: to look for one, matplotlib measures all that is on the axes.
+            ax.set_title(shown.name, fontsize=9, loc="left", color="0.3", y=1.0)
         for t in parts.ISOCHRONS_GA if isochrons_ga is None else isochrons_ga:
             y = parts.model_density(sfd.kind, shown, d, float(shown.chronology.n1(t)))
             ax.plot(d, y, color="0.72", lw=0.7, zorder=1)

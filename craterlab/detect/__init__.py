@@ -67,8 +67,10 @@ def detect(
     Returns
     -------
     GeoDataFrame
-        The crater table (see DESIGN: crater_id, x_px, y_px, diameter_px, lon, lat, diameter_m, score and standard
-        errors), best score first; attrs hold the provenance. No crater is an empty table.
+        The crater table, best score first: crater_id, x_px, y_px, diameter_px, lon, lat, diameter_m, score,
+        diameter_std_px, diameter_std_m, position_std_px, position_std_m (1 sigma) and the rim circle as geometry in
+        the scene's CRS; attrs hold the provenance. Circles alone: `characterize` refines them to ellipses (major_m,
+        minor_m, angle_deg). No crater is an empty table.
 
     Raises
     ------

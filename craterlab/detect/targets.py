@@ -134,9 +134,9 @@ def loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> tu
     per_window = (focal(output[:, 0].float(), heat) * weight).sum((1, 2)) / (centre.sum((1, 2)) + 8)
     key = per_window.mean()
     beside = F.max_pool2d(centre.float()[:, None], 3, 1, 1)[:, 0].bool() & ~centre
-    near = (centre + heat * beside / 8) * known  # a large crater, warm all around, counts at most twice a small one
+    near = (centre + heat * beside / 4) * known  # a large crater, warm all around, counts up to three small ones
     share = near / near.sum().clamp_min(1)
     offset = ((output[:, 1:3].float() - target[:, 1:3]).abs().sum(1) * share).sum()
     radius = ((output[:, 3].float() - target[:, 3]).abs() * share).sum()
-    total = key + 0.5 * offset + 1.5 * radius
+    total = key + 0.7 * offset + 2.0 * radius
     return total, {"focal": key.item(), "offset": offset.item(), "radius": radius.item()}

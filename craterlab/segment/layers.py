@@ -54,6 +54,8 @@ class Layers:
 
     def __init__(self, scene: xr.Dataset, trained: tuple[tuple[float, float], ...], *, scaled: bool) -> None:
         self._arrays = _known(scene)
+        if not scene.sizes["y"] * scene.sizes["x"]:
+            raise CraterlabError(f"segment: the scene has no pixels, {scene.sizes['y']} x {scene.sizes['x']}.")
         self.shape = (scene.sizes["y"], scene.sizes["x"])
         self.lazy = any(a.chunks is not None for a in self._arrays.values())
         grid = grid_of(scene)
@@ -138,7 +140,7 @@ def _known(scene: xr.Dataset) -> dict[str, xr.DataArray]:
         got = layer.sizes[others[0]] if others else 1
         if got != bands:
             raise CraterlabError(f"segment: layer {name!r} has {got} band{'s' * (got != 1)}; wanted {bands}.")
-        if not np.issubdtype(layer.dtype, np.number):
+        if layer.dtype.kind not in "iuf":
             raise CraterlabError(f"segment: layer {name!r} holds {layer.dtype}; wanted numbers.")
         out[name] = layer.transpose(*others, "y", "x")
     return out
@@ -148,9 +150,19 @@ def _check_relief(sample: dict[str, np.ndarray]) -> None:
     for name, values in sample.items():
         good = values[np.isfinite(values)]
         if not good.size:
-            raise CraterlabError(f"segment: layer {name!r} holds no data, every pixel is NaN. Check its nodata value.")
+            raise CraterlabError(
+                f"segment: layer {name!r} holds no data, every pixel is NaN. Check its nodata value, and that it has "
+                "the coordinates of the image: a layer with others, even by half a pixel, is laid on it with "
+                "layer.rio.reproject_match(scene['image'])."
+            )
         if name == "dem" and np.ptp(good) == 0:
             raise CraterlabError(
                 f"segment: the DEM is flat, every height is {good[0]:g}. Landslides are told by relief: lay a DEM of "
                 "the place on the image, open_scene('image.tif', dem='dem.tif')."
             )
+    if not np.isfinite(list(sample.values())).all(0).any():
+        raise CraterlabError(
+            "segment: each layer holds data, but no pixel has them all. Layers on different grids that xarray joined "
+            "by their coordinates look so: lay each on the image, layer.rio.reproject_match(image), before they become "
+            "one Dataset."
+        )

@@ -51,7 +51,7 @@ def relight(dem: np.ndarray, pixel_size_m: float, rng: np.random.Generator) -> n
     from ..simulate.photometry import LAWS, lit_fraction, reflectance
 
     h = torch.from_numpy(dem / pixel_size_m * rng.uniform(1.0, 2.0))[None]
-    az, inc = torch.tensor([rng.uniform(0, 360)]).float(), torch.tensor([rng.uniform(40, 82)]).float()
+    az, inc = torch.tensor([rng.uniform(0, 360)]).float(), torch.tensor([rng.uniform(25, 82)]).float()
     image = reflectance(h, az, inc, [str(rng.choice(LAWS))]) * lit_fraction(h, az, inc)
     out = image[0].numpy()
     return normalise(out, *robust_range(out))

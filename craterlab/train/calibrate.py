@@ -8,6 +8,7 @@ scenes, since labels have errors of their own.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,9 @@ import xarray as xr
 
 from ..detect import calibrated, calibration_features, raw_circles, unique
 from ..detect.errors import size_factor
-from ..grid import grid_of
+from ..grid import Grid, grid_of
 from ..inference import pick_device, quick_precision
-from ..match import match, pool, scores
+from ..match import Scores, match, pool, scores
 from ..nn.zoo import Model, load
 from ..scene import as_scene
 from .evidence import labels_to_see, shading_correlation
@@ -32,6 +33,8 @@ from .size_errors import error_model, size_bias
 MIN_DIAMETER_PX = 10  # of the craters that the threshold counts
 SIMULATED = "simulated"
 SURE_LOGIT = -1.0  # peaks that any threshold keeps
+THRESHOLDS = np.round(np.arange(0.02, 0.985, 0.01), 2)  # those that a count may be balanced at
+UNBALANCED = 0.05  # share by which the count is off that is worth a word
 _SCENES, _SIZE = 48, 384
 
 
@@ -82,11 +85,15 @@ def labelled_images(data: Path | None, sets: list[str], seed: int) -> list[tuple
     return out
 
 
-def _table(item: Labelled, model: Model) -> pd.DataFrame:
-    raw = dict(item.raw)
-    raw["score"] = calibrated(raw, model)
-    index = unique(raw, grid_of(item.scene))
+def scored(raw: dict[str, np.ndarray], model: Model, grid: Grid) -> pd.DataFrame:
+    """Circles of ``raw_circles`` with their `score`, one a crater, best first, of any score."""
+    raw = raw | {"score": calibrated(raw, model)}
+    index = unique(raw, grid)
     return pd.DataFrame({k: v[index] for k, v in raw.items()})
+
+
+def _table(item: Labelled, model: Model) -> pd.DataFrame:
+    return scored(item.raw, model, grid_of(item.scene))
 
 
 def calibrate(
@@ -115,11 +122,18 @@ def calibrate(
     -------
     dict
         What was written: `size_bias` and `errors` (see ``detect.errors``), `calibration` (weights of
-        ``detect.calibration_features``), `threshold`, `held_out` (F1 by set).
+        ``detect.calibration_features``), `threshold`, `count_ratio` (found over labelled at it), `held_out` (F1 by
+        set).
+
+    Warns
+    -----
+    UserWarning
+        Where no threshold balances the count: the network finds fewer craters than are labelled, whatever their score.
 
     Notes
     -----
-    Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px. At the threshold as many
+    Logistic regression (Platt 1999) of matched against unmatched circles of at least 6 px, or of the smallest that the
+    network answers for. At the threshold as many
     craters of D >= 10 px are found as are labelled: the mean over the real sets of log(found / labelled) is nought.
     """
     from safetensors import safe_open
@@ -128,18 +142,25 @@ def calibrate(
     model = load(weights, pick_device(device))
     metadata = {k: v for k, v in model.metadata.items() if k not in ("calibration", "size_bias", "errors")}
     neutral = replace(model, metadata=metadata)
+    least = max(6.0, neutral.architecture.diameters_px[0])
     items = []
     for group, image, truth in images(data, sets, seed):
         scene = as_scene(image)
         precision = quick_precision(model.device)
-        raw = raw_circles(scene["image"], grid_of(scene), neutral, precision, 6, dem=scene.get("dem"))
+        raw = raw_circles(scene["image"], grid_of(scene), neutral, precision, least, dem=scene.get("dem"))
         items.append(Labelled(group, raw, truth, scene))
     result = _sizes(items, neutral)
     result["calibration"] = _scores(items, neutral)
 
     fitted = replace(neutral, metadata={**metadata, **result})
-    threshold, f1 = _balanced([(_table(i, fitted), i) for i in items])
-    result["threshold"] = round(threshold, 3)
+    threshold, ratio, f1 = _balanced([(_table(i, fitted), i) for i in items])
+    result["threshold"], result["count_ratio"] = threshold, round(ratio, 3)
+    if abs(np.log(ratio)) > UNBALANCED:
+        warnings.warn(
+            f"no threshold balances the count of {model.name}: at {threshold:g} it finds {ratio:.2f} times as many "
+            "craters as are labelled; train it longer, or give detect a threshold of your own",
+            stacklevel=2,
+        )
     result["held_out"] = {k: round(v, 3) for k, v in f1.items()}
 
     with safe_open(weights, "pt") as f:
@@ -195,8 +216,9 @@ def _scores(items: list[Labelled], neutral: Model) -> list[float]:
     return [round(float(v), 4) for v in minimize(cost, [0.0, 1.0, 0.0, 0.0], method="BFGS").x]
 
 
-def _balanced(tables: list[tuple[pd.DataFrame, Labelled]]) -> tuple[float, dict[str, float]]:
-    """The threshold at which the groups together hold as many found craters as labelled ones, and each group's F1.
+def _balanced(tables: list[tuple[pd.DataFrame, Labelled]]) -> tuple[float, float, dict[str, float]]:
+    """The threshold at which the groups together hold as many found craters as labelled ones, the ratio of these that
+    is left, and each group's F1.
 
     Real images decide where there are any: what people would count is not all that a simulation holds.
     """
@@ -207,17 +229,33 @@ def _balanced(tables: list[tuple[pd.DataFrame, Labelled]]) -> tuple[float, dict[
     }
 
     deciding = [s for g, s in pooled.items() if not g.startswith(SIMULATED)] or list(pooled.values())
-
-    def imbalance(threshold: float) -> float:
-        ratio = [((s.score >= threshold).sum() + 1) / (s.tp + s.fn + 1) for s in deciding]
-        return float(abs(np.log(ratio).mean()))
-
-    threshold = float(min(np.arange(0.1, 0.9, 0.01), key=imbalance))
+    threshold, ratio = balance(deciding)
     f1 = {}
     for g, s in pooled.items():
         kept = s.score >= threshold
         f1[g] = 2 * float(s.hit[kept].sum()) / max(float(kept.sum() + s.tp + s.fn), 1.0)
-    return threshold, f1
+    return threshold, ratio, f1
+
+
+def balance(groups: Sequence[Scores]) -> tuple[float, float]:
+    """The threshold of ``THRESHOLDS`` at which the count is balanced best.
+
+    Parameters
+    ----------
+    groups : sequence of Scores
+        Of detections of any score against labels; each group weighs the same.
+
+    Returns
+    -------
+    threshold, ratio : float
+        The ratio of found to labelled craters there, geometric mean over the groups; 1 where it can be balanced.
+    """
+
+    def off(threshold: float) -> float:
+        return float(np.mean([np.log(((s.score >= threshold).sum() + 1) / (s.tp + s.fn + 1)) for s in groups]))
+
+    threshold = float(min(THRESHOLDS, key=lambda t: abs(off(t))))
+    return threshold, float(np.exp(off(threshold)))
 
 
 def _simulated_pairs(items: list[Labelled], model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,6 +16,7 @@ from ..catalog import MORPHOLOGIES
 from ..nn.chipnet import ChipNet
 from .chips import SHARD, Batch, draw_batch, read_chips, view_in_scene, view_of_chip, write_chips
 from .detector import average_into, rate, read_checkpoint, write_checkpoint
+from .fellows import Scene, describe_scenes, erosion_loss, gathered, read_described, train_fellows
 from .scene_chips import SHARD as SCENES
 from .scene_chips import read_scenes, write_scenes
 
@@ -28,6 +29,7 @@ def train_characterize(
     out: Path,
     *,
     steps: int = 6800,
+    fellow_steps: int = 5000,
     chips: int = 17_920,
     scenes: int = 1_920,
     batch: int = 64,
@@ -45,6 +47,8 @@ def train_characterize(
         Simulated craters, checkpoint, log and, at the end, ``chipnet.safetensors`` are kept here.
     steps, batch : int
         Length of the whole training (the learning rate falls to zero there), and chips a step.
+    fellow_steps : int
+        Length of the last, quick training, which judges erosion among the craters of a scene; it does not stop between.
     chips, scenes : int
         Simulated single craters and whole scenes to render before the first step. Single craters of every class teach
         what a class looks like; those of scenes, rays and erosion.
@@ -105,7 +109,13 @@ def train_characterize(
     write_checkpoint(checkpoint, net, average, optimiser, step)
     if step < steps:
         return checkpoint
-    held = _outputs(average.eval(), craters, seed, where)
+    # Descriptions go with the state of the network.
+    described = out / f"described-{step}"
+    if not describe_scenes(described, average.eval(), craters, SCENES, seed, minutes):
+        return checkpoint
+    told = read_described(described)
+    train_fellows(average, [s for k, s in told if k < craters.scenes_taught], steps=fellow_steps, seed=seed)
+    held = _outputs(average, craters, [s for k, s in told if k >= craters.scenes_taught], seed)
     metadata = {"architecture": "chipnet", "steps": str(step), "sets": "none", "width": str(width)}
     metadata |= {k: json.dumps(v) for k, v in calibration(*held).items()}
     weights = out / "chipnet.safetensors"
@@ -121,9 +131,8 @@ class Craters:
         self.images, self.dems, self.table = read_scenes(folder)
         self.table["kind"] = -1
         self.taught = len(self.chips.table) - _HELD_OUT[0] * SHARD
-        held = len(self.images) - _HELD_OUT[1] * SCENES
-        self.in_scenes = np.flatnonzero(self.table.scene < held)
-        self.held_in_scenes = np.flatnonzero(self.table.scene >= held)
+        self.scenes_taught = len(self.images) - _HELD_OUT[1] * SCENES
+        self.in_scenes = np.flatnonzero(self.table.scene < self.scenes_taught)
 
     def batch(self, alone: np.ndarray, in_scenes: np.ndarray, rng: np.random.Generator) -> Batch:
         rows = self.table.iloc[in_scenes]
@@ -147,30 +156,30 @@ def _loss(net: ChipNet, drawn: Batch, where: torch.device) -> tuple[torch.Tensor
     n = len(MORPHOLOGIES)
     by_kind = torch.nn.functional.cross_entropy(out[:, :n], kind, ignore_index=-1)
     by_rays = torch.nn.functional.binary_cross_entropy_with_logits(out[:, n], rays)
-    log_std = out[:, n + 2].clamp(-4, 0)
-    miss = torch.sigmoid(out[:, n + 1]) - erosion
-    by_erosion = (0.5 * (miss / log_std.exp()) ** 2 + log_std).mean()
-    parts = {"kind": by_kind, "rays": by_rays, "erosion": by_erosion, "miss": miss.abs().mean()}
+    by_erosion, miss = erosion_loss(out, erosion)
+    parts = {"kind": by_kind, "rays": by_rays, "erosion": by_erosion, "miss": miss}
     return by_kind + by_rays + by_erosion, {k: float(v.detach()) for k, v in parts.items()}
 
 
 @torch.no_grad()
 def _outputs(
-    net: ChipNet, craters: Craters, seed: int, where: torch.device
+    net: ChipNet, craters: Craters, scenes: list[Scene], seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Outputs and truths (class, rays, erosion) of the craters held out, drawn as in training."""
+    """Outputs and truths (class, rays, erosion) of the craters held out: each chip alone, and among its scene."""
+    where = next(net.parameters()).device
     rng = np.random.default_rng([seed, 10**9])
-    alone, none = np.arange(craters.taught, len(craters.chips.table)), np.zeros(0, int)
-    parts = [(part, none) for part in np.array_split(alone, max(1, len(alone) // 64))]
-    inside = craters.held_in_scenes
-    parts += [(none, part) for part in np.array_split(inside, max(1, len(inside) // 64))]
+    held = np.arange(craters.taught, len(craters.chips.table))
     rows = []
-    for part in parts:
-        drawn = craters.batch(*part, rng)
-        out = net(torch.as_tensor(drawn.layers).to(where), torch.as_tensor(drawn.numbers).to(where))
-        rows.append((out.float().cpu().numpy(), drawn.kind, drawn.rays, drawn.erosion))
-    out, kind, rays, erosion = (np.concatenate(v) for v in zip(*rows, strict=True))
-    return out, kind, rays, erosion
+    for part in np.array_split(held, max(1, len(held) // 64)):
+        drawn = craters.batch(part, np.zeros(0, int), rng)
+        told = net.describe(torch.as_tensor(drawn.layers).to(where), torch.as_tensor(drawn.numbers).to(where))[:, None]
+        out = net.among(told, torch.ones(told.shape[:2], dtype=torch.bool, device=where))[:, 0]
+        rows.append((out.cpu().numpy(), drawn.kind, drawn.rays, drawn.erosion))
+    for scene in scenes:
+        told, there, _ = gathered([scene], where)
+        rows.append((net.among(told, there)[0].cpu().numpy(), np.full(len(scene[0]), -1), scene[1], scene[2]))
+    outputs, kind, rays, erosion = (np.concatenate(v) for v in zip(*rows, strict=True))
+    return outputs, kind, rays, erosion
 
 
 def calibration(out: np.ndarray, kind: np.ndarray, rays: np.ndarray, erosion: np.ndarray) -> dict[str, float]:

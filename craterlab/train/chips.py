@@ -17,10 +17,23 @@ from ..simulate.chips import RADIUS, SIDE, Chips, render_chips
 from .shards import read_shards, write_shards
 
 SHARD = 128
-_CUT = 0.35  # share of chips that a border cuts
-_NO_DEM = 0.6
-_NO_SUN = 0.4
-_NO_SCALE = 0.2
+_WOBBLE = 0.06  # radii, by which a detector misses size and centre
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Shares of chips, or of scenes, that a border cuts or that come without something."""
+
+    border: float
+    dem: float
+    sun: float
+    incidence: float
+    scale: float
+
+
+ALONE = Lacking(border=0.35, dem=0.6, sun=0.4, incidence=0.2, scale=0.2)
+# Scenes have borders of their own.
+SCENE = Lacking(border=0.0, dem=0.8, sun=0.3, incidence=0.15, scale=0.15)
 
 
 def write_chips(folder: Path, count: int, seed: int, device: str = "cpu", minutes: float | None = None) -> bool:
@@ -92,7 +105,7 @@ def view_in_scene(images: np.ndarray, dems: np.ndarray, t: Any) -> View:
     return View(image[r0:r1, c0:c1].astype(np.float32), ground, t.x_px - c0, t.y_px - r0, t.diameter_px / 2, levels)
 
 
-def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator) -> Batch:
+def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator, *, one_scene: bool = False) -> Batch:
     """Chips as a detector's circles would cut them out of images, turned and mirrored, with and without DEM and sun.
 
     Parameters
@@ -102,38 +115,54 @@ def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator) -> 
         diameter_px, diameter_m, transition_m, sun_azimuth_deg, incidence_deg, rays, erosion, and `kind`, the position
         in ``MORPHOLOGIES`` or -1.
     rng : numpy Generator
+    one_scene : bool
+        All are of one scene: stretch, blur, how well circles fit and what is known are the same for all; of every other
+        scene the circles are exact.
     """
-    n = len(views)
+    n, lacking = len(views), SCENE if one_scene else ALONE
+    draws = 1 if one_scene else n
+
+    def chance(share: float) -> np.ndarray:
+        return np.broadcast_to(rng.uniform(size=draws) < share, n)
+
+    wobble = _WOBBLE * (rng.uniform() < 0.5 if one_scene else 1.0)
     image = np.empty((n, reading.CHIP, reading.CHIP), np.float32)
     dem = np.full_like(image, np.nan)
     levels = np.empty((n, 2))
     turn, mirror = rng.uniform(0, 2 * np.pi, n), rng.choice((-1.0, 1.0), n)
-    grow = np.exp(rng.normal(0, 0.06, n))
+    grow = np.exp(rng.normal(0, wobble, n) + (rng.normal(0, 0.6 * wobble) if one_scene else 0.0))
+    no_dem, no_sun, no_incidence, no_scale = (
+        chance(p) for p in (lacking.dem, lacking.sun, lacking.incidence, lacking.scale)
+    )
+    ways = [_alteration(rng) for _ in range(draws)]
     for k, view in enumerate(views):
-        off = rng.normal(0, 0.06, 2) * view.radius
+        off = rng.normal(0, wobble, 2) * view.radius
         unit = grow[k] * view.radius * np.array([[mirror[k], 0.0], [0.0, -1.0]])
         where = view.x + off[0], view.y + off[1], unit, turn[k]
-        picture, levels[k] = _altered(view, rng)
+        picture, levels[k] = _altered(view, *ways[k % draws])
         image[k] = reading.cut(picture, *where)
-        if rng.uniform() > _NO_DEM:
+        if not no_dem[k]:
             dem[k] = reading.cut(_coarser(view.ground, view.radius, rng), *where)
-    for chip in np.flatnonzero(rng.uniform(size=n) < _CUT):
+    for chip in np.flatnonzero(rng.uniform(size=n) < lacking.border):
         far = rng.uniform(-0.2, 2.8)
         heading = rng.choice(4) * np.pi / 2 + rng.normal(0, 0.15)
         gone = np.cos(heading) * reading.EAST + np.sin(heading) * reading.NORTH > far
         image[chip][gone] = dem[chip][gone] = np.nan
     # On the ground turned counter-clockwise by `turn` the sun's azimuth, clockwise from north, falls by it.
-    azimuth = mirror * t.sun_azimuth_deg.to_numpy(float) - np.degrees(turn)
-    azimuth = np.where(rng.uniform(size=n) < _NO_SUN, np.nan, azimuth + rng.normal(0, 5, n))
-    hidden = np.isnan(azimuth) | (rng.uniform(size=n) < 0.2)
-    metres = np.where(rng.uniform(size=n) < _NO_SCALE, np.nan, t.diameter_m.to_numpy(float) * grow)
+    azimuth = mirror * t.sun_azimuth_deg.to_numpy(float) - np.degrees(turn) + rng.normal(0, 5, n)
     return Batch(
-        reading.layers(image, (dem / grow[:, None, None]).astype(np.float32), azimuth, levels[:, 0], levels[:, 1]),
+        reading.layers(
+            image,
+            (dem / grow[:, None, None]).astype(np.float32),
+            np.where(no_sun, np.nan, azimuth),
+            levels[:, 0],
+            levels[:, 1],
+        ),
         reading.numbers(
             t.diameter_px.to_numpy(float) * grow,
-            metres,
+            np.where(no_scale, np.nan, t.diameter_m.to_numpy(float) * grow),
             t.transition_m.to_numpy(float),
-            np.where(hidden, np.nan, t.incidence_deg.to_numpy(float)),
+            np.where(no_sun | no_incidence, np.nan, t.incidence_deg.to_numpy(float)),
         ),
         t.kind.to_numpy(int),
         t.rays.to_numpy(np.float32),
@@ -141,16 +170,21 @@ def draw_batch(views: list[View], t: pd.DataFrame, rng: np.random.Generator) -> 
     )
 
 
-def _altered(view: View, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
-    """Sometimes another stretch, and sometimes another blur; the levels go with it."""
+def _alteration(rng: np.random.Generator) -> tuple[float, float]:
+    """Sometimes another stretch (a power), and sometimes another blur (pixels)."""
+    power = float(np.exp(rng.normal(0, 0.25))) if rng.uniform() < 0.5 else 1.0
+    return power, float(rng.uniform(0.3, 1.2)) if rng.uniform() < 0.3 else 0.0
+
+
+def _altered(view: View, power: float, blur: float) -> tuple[np.ndarray, tuple[float, float]]:
+    """The levels go with the image."""
     from scipy.ndimage import gaussian_filter
 
     image, levels = view.image, np.array(view.levels)
-    if rng.uniform() < 0.5:
-        power = np.exp(rng.normal(0, 0.25))
+    if power != 1:
         image, levels = (image / 255) ** power, (levels / 255) ** power
-    if rng.uniform() < 0.3:
-        image = gaussian_filter(image, rng.uniform(0.3, 1.2))
+    if blur:
+        image = gaussian_filter(image, blur)
     return image, (float(levels[0]), float(levels[1]))
 
 

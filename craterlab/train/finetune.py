@@ -8,10 +8,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
@@ -19,6 +21,7 @@ from ..errors import CraterlabError
 from ..inference import pick_device
 from ..nn.zoo import Model, load
 from .batches import Shards, make_batch
+from .calibrate import MIN_DIAMETER_PX, balance, scored
 from .corrected import Corrected, corrected_part
 from .recipe import TRAINABLE
 from .simulated import write_shard
@@ -28,6 +31,7 @@ WINDOWS = 8  # of the corrected scenes in a step, and as many simulated ones
 RATE = 3e-4
 KEEP = 2.0  # weight of the drift from the start's answers, in nats a crater, beside the detector's loss
 BLEND = 0.5  # share of the tuned weights in the result
+LEAST_CRATERS = 10  # corrected ones that a threshold is balanced on
 SHARDS = (0, 1, 3)  # fine and coarse oversampling, and seen through `superres`
 
 
@@ -84,8 +88,13 @@ def finetune(
     -----
     Half of each batch are corrected windows; the other half are simulated ones, on which the network is held to the
     answers of its start (Li & Hoiem 2016), so that it keeps what it knew without its images. Batch statistics are
-    frozen, and the result is a blend of the start's and the tuned weights (Wortsman et al. 2022). Calibration and
-    threshold stay those of the start.
+    frozen, and the result is a blend of the start's and the tuned weights (Wortsman et al. 2022).
+
+    Calibration and default threshold stay those of the start, since they serve every sensor that it knew, and scores
+    on scenes that taught say too much. The threshold at which the result finds as many craters of D >= 10 px in the
+    corrected parts as were corrected stands beside them, as `threshold` under `finetuned` in the file's metadata, with
+    the ratio left as `count_ratio`: ``detect(scene, model=path, threshold=that)`` suits the new sensor where the
+    default finds too few.
     """
     start = load(model, pick_device(device))
     kind = str(start.metadata["architecture"])
@@ -103,7 +112,8 @@ def finetune(
     began = time.monotonic()
     parts = [corrected_part(start, *each) for each in zip(*_lists(scenes, craters, within), strict=True)]
     net, steps = _tune(start, kind, parts, began, 60 * minutes, seed, progress is not False)
-    _write(target, net, start, parts, steps, seed)
+    here = balanced_here(replace(start, net=net), parts)
+    _write(target, net, start, parts, steps, seed, here)
     return target
 
 
@@ -193,7 +203,44 @@ def drift(output: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
     return ((divergence.sum((1, 2)) + rest) / (p.sum((1, 2)) + 8)).mean()
 
 
-def _write(path: Path, net: torch.nn.Module, start: Model, parts: list[Corrected], steps: int, seed: int) -> None:
+def balanced_here(model: Model, parts: list[Corrected]) -> dict[str, float]:
+    """`threshold` at which as many craters are found in the corrected parts as were corrected, and `count_ratio`, what
+    is left of found over corrected; empty where a part's grid is stretched or fewer than ten corrected craters have
+    D >= 10 px."""
+    import xarray as xr
+
+    from ..detect import raw_circles
+    from ..grid import grid_of
+    from ..inference import quick_precision
+    from ..match import pool, scores
+    from ..scene import as_scene
+
+    if any(p.source.x_stretch != 1 for p in parts):
+        return {}
+    each = []
+    for p in parts:
+        truth = pd.DataFrame(p.source.craters, columns=["x_px", "y_px", "diameter_px", "ignore"])
+        scene = as_scene(xr.DataArray(p.source.image, dims=("y", "x")))
+        grid = grid_of(scene)
+        least = max(6.0, model.architecture.diameters_px[0])
+        raw = raw_circles(scene["image"], grid, model, quick_precision(model.device), least, brightness=(0.0, 1.0))
+        each.append(scores(scored(raw, model, grid), truth, min_diameter_px=MIN_DIAMETER_PX, shape=grid.shape))
+    whole = pool(each)
+    if whole.tp + whole.fn < LEAST_CRATERS:
+        return {}
+    threshold, ratio = balance([whole])
+    return {"threshold": threshold, "count_ratio": round(ratio, 3)}
+
+
+def _write(
+    path: Path,
+    net: torch.nn.Module,
+    start: Model,
+    parts: list[Corrected],
+    steps: int,
+    seed: int,
+    here: dict[str, float],
+) -> None:
     from safetensors.torch import save_file
 
     from .._version import __version__
@@ -207,7 +254,7 @@ def _write(path: Path, net: torch.nn.Module, start: Model, parts: list[Corrected
         "steps": steps,
         "seed": seed,
         "craterlab": __version__,
-    }
+    } | here
     # The sets that it learned from before stay named there.
     metadata = {k: v if isinstance(v, str) else json.dumps(v) for k, v in start.metadata.items()}
     state = {k: v.cpu().contiguous() for k, v in net.state_dict().items()}

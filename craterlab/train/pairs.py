@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,13 +58,9 @@ def load_pairs(name: str, folder: Path, part: str) -> list[Source]:
         )
     out = []
     for s in load_set(name, folder, "fit"):
-        first = s.image.shape[1] - HELD_OUT_COLUMNS
-        columns = slice(first, None) if part == "calibrate" else slice(0, first)
-        x = s.craters[:, 0] - columns.start
-        image = np.ascontiguousarray(s.image[:, columns])
-        inside = (x > 0) & (x < image.shape[1])
-        craters = np.column_stack([x, s.craters[:, 1:]])[inside].astype(np.float32)
-        out.append(replace(s, image=image, craters=craters))
+        width = s.image.shape[1]
+        split = width - HELD_OUT_COLUMNS
+        out.append(s.columns(split, width) if part == "calibrate" else s.columns(0, split))
     return out
 
 

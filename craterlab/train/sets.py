@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,13 @@ class Source:
     sharp: bool = False
     measured: bool = True
 
+    def columns(self, start: int, stop: int) -> Source:
+        """The part from column `start` up to `stop`, with the craters whose centre lies in it."""
+        x = self.craters[:, 0] - start
+        inside = (x > 0) & (x < stop - start)
+        craters = np.column_stack([x, self.craters[:, 1:]])[inside].astype(np.float32)
+        return replace(self, image=np.ascontiguousarray(self.image[:, start:stop]), craters=craters)
+
 
 # Boxes of `nac` that teach are drawn wider than the craters, by this many pixels below a diameter of 15 and less up to
 # 30: in mean patches under the sun's direction, rim crests stand at 0.91 to 1.0 of the label's radius at 6 to 12 px,
@@ -153,20 +160,19 @@ def load_set(name: str, folder: Path, part: str) -> list[Source]:
             x, y = x + _NAC_HELD_OUT[observation][0], y + _NAC_HELD_OUT[observation][1]
         elif name == "mc11e":
             ignore = (t.confidence < 3).to_numpy(np.float32)
-            split = image.shape[1] - MC11E_HELD_OUT_COLUMNS
-            columns = slice(split, None) if part == "calibrate" else slice(0, split)
-            image = np.ascontiguousarray(image[:, columns])
-            x = x - columns.start
-            inside = (x > 0) & (x < image.shape[1])
-            x, y, d, ignore = x[inside], y[inside], d[inside], ignore[inside]
         elif name == "themis":
             zoom = (0.62, 0.68)  # complete above 1 km = 10 px
         craters = np.column_stack([x, y, d, ignore]).astype(np.float32)
-        out.append(Source(image, craters, zoom, measured=name != "nac"))
+        source = Source(image, craters, zoom, measured=name != "nac")
         if name == "mc11e":
+            width = image.shape[1]
+            split = width - MC11E_HELD_OUT_COLUMNS
+            source = source.columns(split, width) if part == "calibrate" else source.columns(0, split)
             # Annotators marked down to a few pixels, so the labels are complete on the super-resolved image too.
-            scaled = craters * np.array([2, 2, 2, 1], np.float32)
-            out.append(Source(sharpened(image), scaled, (0.4, 1.0), sharp=True))
+            scaled = source.craters * np.array([2, 2, 2, 1], np.float32)
+            out += [source, Source(sharpened(source.image), scaled, (0.4, 1.0), sharp=True)]
+        else:
+            out.append(source)
     return out
 
 

@@ -40,7 +40,13 @@ def write_shards(
 
 def read_shards(folder: Path, name: str) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
     """Images, elevations and table (all other arrays) of each file, in order."""
+    for shard in shard_arrays(folder, name):
+        image, dem = shard.pop("image"), shard.pop("dem")
+        yield image, dem, pd.DataFrame(shard)
+
+
+def shard_arrays(folder: Path, name: str) -> Iterator[dict[str, np.ndarray]]:
+    """The arrays of each file, in order; what is still being written is left out."""
     for path in sorted(p for p in folder.glob(f"{name}*.npz") if not p.name.endswith(".part.npz")):
         with np.load(path) as f:
-            table = pd.DataFrame({c: f[c] for c in f.files if c not in ("image", "dem")})
-            yield f["image"], f["dem"], table
+            yield dict(f)

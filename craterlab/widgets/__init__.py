@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CraterlabError
 
 if TYPE_CHECKING:
+    from .box import Explore
     from .editor import Editor
-    from .explorer import Explore
     from .linking import link
     from .sfd import SFD
     from .swipe import Swipe
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HOME = {
     "SFD": "sfd",
     "Editor": "editor",
-    "Explore": "explorer",
+    "Explore": "box",
     "Swipe": "swipe",
     "Thresholds": "thresholds",
     "link": "linking",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 # Of the messages between the two sides; raised on both when one of them changes.
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Widget(anywidget.AnyWidget):
@@ -47,7 +47,9 @@ class Widget(anywidget.AnyWidget):
     @classmethod
     def own_traits(cls) -> list[str]:
         """Names of the traits that the two sides share, without those of every Jupyter widget."""
-        return sorted(set(cls.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True)))
+        names = set(cls.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+        # anywidget keeps code and style of an instance in traits too.
+        return sorted(name for name in names if not name.startswith("_"))
 
     def save(self, path: str | Path) -> Path:
         """Write the widget as one self-contained HTML page, which opens without Python and without a network.
@@ -75,7 +77,7 @@ class Widget(anywidget.AnyWidget):
         return {}
 
     def draw(self, figure: FigureBase) -> None:
-        """Draw the widget's picture with matplotlib."""
+        """Draw the widget's picture with matplotlib, with margins: a layout takes as long as the drawing."""
         raise NotImplementedError
 
     @property
@@ -102,12 +104,13 @@ def png(widget: Any, dpi: int = 80) -> bytes:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=widget.inches, dpi=dpi, layout="constrained")
+    figure = Figure(figsize=widget.inches, dpi=dpi)
     canvas = FigureCanvasAgg(figure)
     widget.draw(figure)
     canvas.draw()
-    # Few colours: a third of the size, and the notebook holds it for good.
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(96)
+    # Few colours: a quarter of the size, and the notebook holds it for good. An octree keeps rare ones, those of lines.
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = picture.quantize(128, method=Image.Quantize.FASTOCTREE)
     out = BytesIO()
     picture.save(out, format="png", optimize=True)
     return out.getvalue()

@@ -142,7 +142,7 @@ class Editor(Viewed, Widget):
 
     def draw(self, figure: FigureBase) -> None:
         circles = np.frombuffer(self.rings, "<f4").reshape(-1, 5)
-        draw_view(figure.subplots(), self, self._pyramids, self._limits, circles, 1.0)
+        draw_view(figure, self, self._pyramids, self._limits, circles, 1.0)
 
     @property
     def inches(self) -> tuple[float, float]:

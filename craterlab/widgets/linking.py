@@ -45,8 +45,8 @@ def link(thresholds: Thresholds, *others: Limited) -> None:
 
     def follow(_: Any = None) -> None:
         for other in others:
-            # All at once, so that an age is computed once.
-            with other.hold_trait_notifications():
+            # All at once, so that an age is computed once, and goes to the browser with the limits it belongs to.
+            with other.hold_sync(), other.hold_trait_notifications():  # type: ignore[attr-defined]
                 for name in LIMITS:
                     setattr(other, name, getattr(thresholds, name))
 

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .pyramid import halved
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
     from numpy.typing import NDArray
 
     from .pyramid import Pyramid
 
-_NODATA = "#c6dbef"
+_NODATA = "#a6c8ff"
 _MOST_CIRCLES = 5000
 
 
 def draw_view(
-    ax: Axes,
+    figure: FigureBase,
     widget: Any,
     pyramids: dict[str, Pyramid],
     limits: dict[str, tuple[float, float]],
@@ -28,7 +31,7 @@ def draw_view(
 
     Parameters
     ----------
-    ax : matplotlib Axes
+    figure : matplotlib Figure or SubFigure
     widget : Swipe or Editor
         For its layers and the size of its grid.
     pyramids, limits : dict
@@ -41,6 +44,7 @@ def draw_view(
     from matplotlib import colormaps
     from matplotlib.collections import EllipseCollection
 
+    ax = figure.add_axes((0.01, 0.01, 0.98, 0.98))
     rows, cols = widget.rows, widget.cols
     layers = {each["name"]: each for each in widget.layers}
     ax.set_facecolor(_NODATA)
@@ -52,12 +56,14 @@ def draw_view(
         sx, sy, ox, oy = layer["place"]
         lo, hi = limits[name] if np.isfinite(limits[name][0]) else (0.0, 1.0)
         step = max(1, max(small.shape) // 560)
+        small = halved(small, step)
+        wide, high = (side * step * pyramids[name].side for side in small.shape[::-1])
         shown = ax.imshow(
-            small[::step, ::step],
+            small,
             cmap=colormaps["gray"].with_extremes(bad=_NODATA),
             vmin=lo,
             vmax=hi,
-            extent=(ox, ox + sx * layer["cols"], oy + sy * layer["rows"], oy),
+            extent=(ox, ox + sx * wide, oy + sy * high, oy),
             interpolation="nearest",
         )
         shown.set_clip_path(_rectangle(ax, clip, rows))

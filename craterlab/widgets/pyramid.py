@@ -31,6 +31,8 @@ class Pyramid:
     shape : (rows, columns)
     levels : int
         Level 0 is the image, each next one has half its sampling; the last fits into one tile.
+    side : int
+        Rows and columns of the image for one of `overview`.
     """
 
     def __init__(self, image: xr.DataArray) -> None:
@@ -46,10 +48,13 @@ class Pyramid:
         self.shape: tuple[int, int] = (image.sizes["y"], image.sizes["x"])
         self.levels = max(0, int(np.ceil(np.log2(max(self.shape) / TILE)))) + 1
         self._base = max(0, int(np.ceil(np.log2(max(self.shape) / _OVERVIEW_PX))))
+        self.side = 2**self._base
 
-    def read(self, top: int, bottom: int, left: int, right: int, step: int = 1) -> NDArray[np.float32]:
-        """A window as float32, NaN where there is no data; `step` takes every so manieth pixel."""
-        window = self._image.isel(y=slice(top, bottom, step), x=slice(left, right, step)).values
+    def read(self, top: int, bottom: int, left: int, right: int, thin: bool = False) -> NDArray[np.float32]:
+        """A window as float32, NaN where there is no data; `thin`: the middle two of every four rows and columns."""
+        window = self._image.isel(y=slice(top, bottom), x=slice(left, right)).values
+        if thin:
+            window = window.take(_middle(bottom - top), 0).take(_middle(right - left), 1)
         values = window.astype(np.float32)
         if self._nodata is not None:
             values[window == self._nodata] = np.nan
@@ -59,16 +64,18 @@ class Pyramid:
     def overview(self) -> NDArray[np.float32]:
         """The whole image in at most 2048 x 2048 pixels, read in strips.
 
-        Means of the valid pixels; from an eighth of the sampling on, of every second row and column.
+        Means of the valid pixels; from an eighth of the sampling on, of every second row and column, so chosen that the
+        means stay where they are.
         """
-        side = 2**self._base
+        side = self.side
         if side == 1:
             return self.read(0, self.shape[0], 0, self.shape[1])
-        skip = 2 if side >= 8 else 1
+        thin = side >= 8
         rows, cols = self.shape
         high = side * max(1, _STRIP_PX // (cols * side))
         strips = [
-            halved(self.read(top, min(top + high, rows), 0, cols, skip), side // skip) for top in range(0, rows, high)
+            halved(self.read(top, min(top + high, rows), 0, cols, thin), side // (1 + thin))
+            for top in range(0, rows, high)
         ]
         return np.concatenate(strips)
 
@@ -100,6 +107,11 @@ class Pyramid:
         """Column and row of every tile of a level."""
         side = TILE * 2**level
         return [(c, r) for r in range(-(-self.shape[0] // side)) for c in range(-(-self.shape[1] // side))]
+
+
+def _middle(n: int) -> NDArray[np.int64]:
+    """The second and third of every four numbers below n; at the end the last one instead."""
+    return np.minimum(np.add.outer(np.arange(0, n, 4), (1, 2)).ravel(), n - 1)
 
 
 def halved(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:

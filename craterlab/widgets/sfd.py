@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 KINDS = ("cumulative", "differential", "R", "Hartmann")
 ISOCHRONS_GA = (0.001, 0.01, 0.1, 1.0, 3.5, 4.0)
 _CURVE_POINTS = 160
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class SFD(Limited, Widget):
@@ -157,7 +158,7 @@ class SFD(Limited, Widget):
         density = (
             f"N(1) = {found.n1_per_km2:.3g} per km²" if not found.upper_limit else f"N(1) < {found.n1_hi:.3g} per km²"
         )
-        line = f"{density}; {found.n:,.6g} craters of {lo:.4g} to {hi:.4g} km ({found.range_reason})"
+        line = f"{density}; {found.n:,.6g} craters of {lo:.4g} to {hi:.4g} km"
         self.age = {
             "text": " · ".join(filter(None, (found.text, found.epoch))),
             "n": float(found.n),
@@ -167,7 +168,7 @@ class SFD(Limited, Widget):
             "upper_limit": bool(found.upper_limit),
             "range_km": [float(lo), float(min(hi, 1e6))],
             "line": line,
-            "notes": list(found.notes),
+            "notes": [f"Range: {found.range_reason}", *found.notes],
             "asked": self._asked(),
         }
 
@@ -175,7 +176,10 @@ class SFD(Limited, Widget):
         from ..dating.plots import plot_sfd
 
         points = sfd(self._size[self.mask], area_km2=self.area_km2, kind=self.kind, binning=self._binning)
-        plot_sfd(points, figure.subplots(), age=() if self.result is None else self.result, system=self._system)
+        ax = figure.subplots(gridspec_kw={"left": 0.16, "right": 0.94, "bottom": 0.1, "top": 0.94})
+        plot_sfd(points, ax, age=() if self.result is None else self.result, system=self._system)
+        # Setting powers as formulas would take a third of the drawing.
+        ax.yaxis.set_major_formatter(lambda n, _: power_of_ten(n))
 
     @property
     def inches(self) -> tuple[float, float]:
@@ -186,6 +190,12 @@ class SFD(Limited, Widget):
         return (
             f"SFD({int(self.mask.sum())} craters, area_km2={self.area_km2:.6g}, {self.system!r}, {self.kind}: {found})"
         )
+
+
+def power_of_ten(value: float) -> str:
+    """10 with its raised power, of the nearest one."""
+    power = round(np.log10(value))
+    return "1" if power == 0 else "10" + str(power).translate(_RAISED)
 
 
 def _body_name(craters: Any) -> str:

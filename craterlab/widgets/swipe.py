@@ -142,7 +142,7 @@ class Swipe(Viewed, Limited, Widget):
     def draw(self, figure: FigureBase) -> None:
         mask = kept(self._score, self._size, *self.limits) & self.show_craters
         circles = np.frombuffer(self.rings, "<f4").reshape(-1, 5)[mask]
-        draw_view(figure.subplots(), self, self._pyramids, self._limits, circles, self.divider)
+        draw_view(figure, self, self._pyramids, self._limits, circles, self.divider)
 
     @property
     def inches(self) -> tuple[float, float]:

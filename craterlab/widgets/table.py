@@ -9,6 +9,7 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from ..errors import CraterlabError
+from ..overlay import circles_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,47 +101,9 @@ def rings(grid: Grid, craters: pd.DataFrame, other: Grid | None = None) -> NDArr
     return out.astype(np.float32)
 
 
-def circles_on(grid: Grid, craters: pd.DataFrame, other: Grid | None = None) -> Floats:
-    """As `rings`, in full precision and wherever they lie."""
-    from ..plot import ellipses
-
-    if not len(craters):
-        return np.zeros((0, 5))
-    _same_body(grid, craters)
-    out = np.column_stack(ellipses(grid, craters))
-    if grid.crs is None:
-        out[:, :4] *= _onto(grid, other, craters)
-    return out
-
-
 def _touch(circles: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
     x, y, reach = circles[:, 0], circles[:, 1], circles[:, 2] / 2
     return (x > -reach) & (x < shape[1] + reach) & (y > -reach) & (y < shape[0] + reach)
-
-
-def _same_body(grid: Grid, craters: Any) -> None:
-    from ..bodies import body_of
-
-    crs = getattr(craters, "crs", None)
-    if crs is None or grid.body is None:
-        return
-    theirs = body_of(crs)
-    if theirs.name != grid.body.name:
-        raise CraterlabError(f"the craters are on {theirs.name}, the scene is on {grid.body.name}")
-
-
-def _onto(grid: Grid, other: Grid | None, craters: Any) -> float:
-    """Pixels of `grid` for one of the grid that the table was measured on."""
-    if grid.pixel_size_m is not None and "diameter_m" in craters:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            measured = np.nanmedian(
-                np.asarray(craters["diameter_m"], float) / np.asarray(craters["diameter_px"], float)
-            )
-        return float(measured / grid.pixel_size_m) if np.isfinite(measured) else 1.0
-    if other is None:
-        return 1.0
-    far = max(np.nanmax(craters["x_px"]) / grid.shape[1], np.nanmax(craters["y_px"]) / grid.shape[0])
-    return grid.shape[1] / other.shape[1] if far > 1 else 1.0
 
 
 def _elsewhere(grid: Grid, craters: Any) -> str:

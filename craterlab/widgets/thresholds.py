@@ -80,7 +80,9 @@ class Thresholds(Limited, Widget):
 
     def draw(self, figure: FigureBase) -> None:
         mask = self.mask
-        left, right = figure.subplots(1, 2)
+        left, right = figure.subplots(
+            1, 2, gridspec_kw={"left": 0.08, "right": 0.98, "bottom": 0.19, "top": 0.86, "wspace": 0.2}
+        )
         figure.suptitle(f"{mask.sum():,} of {mask.size:,} craters kept", fontsize=11)
         size = self._size[self._size > 0]
         lo, hi = (size.min(), size.max()) if size.size else (1.0, 1000.0)
@@ -88,7 +90,7 @@ class Thresholds(Limited, Widget):
             (left, self._score, np.linspace(0, 1, 51)),
             (right, self._size, np.geomspace(lo, max(hi, lo * 1.01), 61)),
         ):
-            for part, colour in ((values, "#c4c4c4"), (values[mask], "#0072b2")):
+            for part, colour in ((values, "#8c8c8c"), (values[mask], "#0072b2")):
                 ax.hist(part[np.isfinite(part)], edges, color=colour)
         left.set_xlabel("score (probability of a crater)")
         right.set(xlabel="diameter (m)", xscale="log")

@@ -23,7 +23,8 @@ class Viewed(t.HasTraits):
     """Traits of a widget with a picture that one can pan and zoom.
 
     The view asks for the tiles it lacks (`request`), Python answers with their bytes one after another (`reply` names
-    them, `tiles` holds them). A newer request takes the place of one that was not read yet.
+    them, `tiles` holds them). A newer request takes the place of one that was not read yet. `tiles` begins with the
+    number of the request: traits that stay equal are not sent, and two tiles may be alike.
     """
 
     layers: t.List[Any] = t.List().tag(sync=True)
@@ -42,6 +43,7 @@ class Viewed(t.HasTraits):
     def _answer(self, change: Any) -> None:
         """Send the tiles that were asked for."""
         asked = change["new"]
+        number = int(asked.get("n", 0)) % 2**32
         names, parts = [], []
         with self._telling():  # type: ignore[attr-defined]
             for name in asked.get("tiles", [])[:_MOST_TILES]:
@@ -51,8 +53,8 @@ class Viewed(t.HasTraits):
                 parts.append(eight_bit(self._pyramids[layer].values(level, column, row), *self._limits[layer]))
                 names.append([layer, level, column, row])
         with self.hold_sync():  # type: ignore[attr-defined]
-            self.reply = {"n": asked.get("n", 0), "tiles": names}
-            self.tiles = b"".join(parts)
+            self.reply = {"n": number, "tiles": names}
+            self.tiles = b"".join([number.to_bytes(4, "little"), *parts])
 
     def tiles_to_save(self) -> dict[str, bytes]:
         """The coarsest tiles of all layers, as many as a page may hold; of small images that is all of them."""

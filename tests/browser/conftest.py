@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from pages import CLOCK, Watched, table
+from served import FRESH, Served
 
 WHERE = Path(__file__).parent
 
@@ -71,3 +72,53 @@ def scene() -> xr.Dataset:
 @pytest.fixture(scope="session")
 def craters(scene) -> Any:
     return table(800, scene)
+
+
+@pytest.fixture(scope="module")
+def dashboard_folder(tmp_path_factory) -> Path:
+    from craterlab.catalog import write_craters
+    from craterlab.output import write_geotiff
+    from craterlab.simulate import scenes
+
+    folder = tmp_path_factory.mktemp("dashboard")
+    (folder / "scenes").mkdir()
+    for number, (scene, truth) in enumerate(scenes(2, 384, seed=3, body="Moon", pixel_size_m=50.0)):
+        write_geotiff(scene, folder / "scenes" / f"scene{number}.tif")
+        if number == 0:
+            # Long enough work to be ended in the middle.
+            large = xr.Dataset({"image": (("y", "x"), np.tile(scene.image.values, (6, 6)))})
+            write_geotiff(large, folder / "scenes" / "large.tif")
+            write_craters(
+                truth.assign(score=np.random.default_rng(0).beta(3, 1.5, len(truth))), folder / "craters.parquet"
+            )
+    (folder / "users.txt").write_text("# who may come in\nmaria:lunaris\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(dashboard_folder):
+    server = Served(dashboard_folder)
+    yield server
+    server.stop()
+    # Tornado complains of tabs that close while it writes to them; that is no fault of ours.
+    assert "craterlab/dashboard/" not in server.said(), server.said()
+
+
+@pytest.fixture
+def tab(chromium):
+    """Open a tab of its own browser, watched."""
+    seen: list[Watched] = []
+
+    def open_tab(url: str, wait: str = FRESH):
+        page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
+        page.set_default_timeout(30_000)
+        seen.append(Watched(page))
+        page.goto(url)
+        page.wait_for_selector(wait, state="attached")
+        return page
+
+    yield open_tab
+    for each in seen:
+        each.page.context.close()
+        assert not each.refused, f"the page asked for {each.refused}"
+        assert not each.faults, each.faults

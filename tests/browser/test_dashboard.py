@@ -2,155 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-import subprocess
-import sys
 import time
-from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-import xarray as xr
-from pages import Watched, drag
+from pages import drag
+from served import AGE, FIND, FRESH, PATIENCE_S, Served, answer_ms, button, says, until
 
 pytest.importorskip("panel", reason="panel is not installed")
-
-PATIENCE_S = 3.0
-AGE = ".craterlab-age"
-FRESH = ".craterlab-sfd[data-stale=false]"
-
-
-class Served:
-    """A dashboard in a process of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        code = (
-            "import sys; from craterlab.dashboard import serve; users = (sys.argv[1:] or [None])[0]\n"
-            "scenes = ['scenes/scene0.tif', 'scenes']\n"
-            f"serve(scenes, craters='craters.parquet', patience_s={PATIENCE_S}, auth_file=users)"
-        )
-        self.log = (folder / f"log{len(arguments)}").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments], cwd=folder, stdout=self.log, stderr=subprocess.STDOUT
-        )
-        self.url = self._wait_for(r"(http://127\.0\.0\.1:\d+)")
-
-    def said(self) -> str:
-        return Path(self.log.name).read_text()
-
-    def _wait_for(self, pattern: str) -> str:
-        for _ in range(600):
-            found = re.search(pattern, self.said())
-            if found:
-                return found[1]
-            assert self.process.poll() is None, self.said()
-            time.sleep(0.1)
-        raise AssertionError(self.said())
-
-    @property
-    def workers(self) -> list[int]:
-        """Process ids of its children that run verbs, without Python's own tracker of resources."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        every = [int(p) for task in pids.parent.parent.iterdir() for p in (task / "children").read_text().split()]
-        return [p for p in every if "spawn_main" in Path(f"/proc/{p}/cmdline").read_text()]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(15)
-        self.log.close()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    from craterlab.catalog import write_craters
-    from craterlab.output import write_geotiff
-    from craterlab.simulate import scenes
-
-    folder = tmp_path_factory.mktemp("dashboard")
-    (folder / "scenes").mkdir()
-    for number, (scene, truth) in enumerate(scenes(2, 384, seed=3, body="Moon", pixel_size_m=50.0)):
-        write_geotiff(scene, folder / "scenes" / f"scene{number}.tif")
-        if number == 0:
-            # Long enough work to be ended in the middle.
-            large = xr.Dataset({"image": (("y", "x"), np.tile(scene.image.values, (6, 6)))})
-            write_geotiff(large, folder / "scenes" / "large.tif")
-            write_craters(
-                truth.assign(score=np.random.default_rng(0).beta(3, 1.5, len(truth))), folder / "craters.parquet"
-            )
-    (folder / "users.txt").write_text("# who may come in\nmaria:lunaris\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder):
-    server = Served(folder)
-    yield server
-    server.stop()
-    # Tornado complains of tabs that close while it writes to them; that is no fault of ours.
-    assert "craterlab/dashboard/" not in server.said(), server.said()
-
-
-@pytest.fixture
-def tab(chromium):
-    """Open a tab of its own browser, watched."""
-    seen: list[Watched] = []
-
-    def open_tab(url: str, wait: str = FRESH):
-        page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
-        page.set_default_timeout(30_000)
-        seen.append(Watched(page))
-        page.goto(url)
-        page.wait_for_selector(wait, state="attached")
-        return page
-
-    yield open_tab
-    for each in seen:
-        each.page.context.close()
-        assert not each.refused, f"the page asked for {each.refused}"
-        assert not each.faults, each.faults
-
-
-def button(page, name: str):
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def says(page, pattern: str) -> None:
-    page.get_by_text(re.compile(pattern)).wait_for()
-
-
-def until(what, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def answer_ms(page) -> float:
-    """From a key on the threshold to the age that Python gives for it."""
-    before = page.get_attribute(".craterlab-sfd", "data-n")
-    start = time.perf_counter()
-    page.get_by_role("slider", name="Lowest score").press("PageUp")
-    page.wait_for_function(
-        "n => { const d = craterlabFind('.craterlab-sfd').dataset; return d.n !== n && d.stale === 'false' }",
-        arg=before,
-        polling=10,
-    )
-    return 1000 * (time.perf_counter() - start)
-
-
-# Panel's components live in shadow roots, which querySelector does not enter.
-FIND = """
-window.craterlabFind = (what, from = document) => {
-  const found = from.querySelector(what);
-  if (found) return found;
-  for (const each of from.querySelectorAll('*')) {
-    const inside = each.shadowRoot && window.craterlabFind(what, each.shadowRoot);
-    if (inside) return inside;
-  }
-  return null;
-};
-"""
 
 
 def test_a_threshold_moves_the_age_and_the_link(served, tab, tmp_path):
@@ -179,27 +42,43 @@ def test_what_was_not_given_is_refused(served, tab):
     page = tab(f"{served.url}/?threshold=high", "text=wanted a number, 0 to 1")
 
 
-def test_detection_in_one_session_and_clicks_in_another(served, tab, tmp_path):
-    first, second = tab(served.url), tab(f"{served.url}/?threshold=0.3")  # each step from there drops some craters
-    second.evaluate(FIND)
-    total = second.inner_text(".craterlab-kept").split(" of ")[1]
+def test_five_sessions_of_which_one_detects(served, tab, tmp_path):
+    views = [
+        f"?scene=scene0.tif&threshold={t}" for t in (0.2, 0.3, 0.35, 0.4)
+    ]  # each step from there drops some craters
+    others = [tab(f"{served.url}/{view}") for view in views]
+    first = tab(f"{served.url}/?scene=large.tif", ".craterlab-swipe")
+    for page in others:
+        page.evaluate(FIND)
+    kept = [page.inner_text(".craterlab-kept") for page in others]
+    assert len(set(kept)) == 4, "each has its own limits"
+    total = kept[0].split(" of ")[1]
+    quiet = [answer_ms(page) for page in others]
     button(first, "Detect craters").click()
     says(first, r"Detect craters: .+ …")
-    times = []
-    while first.get_by_text(re.compile(r"Detect craters: .+ …")).count() and len(times) < 5:
-        times.append(answer_ms(second))
-    assert times, "the detection was over before the first click"
-    print(f"answers while another session detects: {', '.join(f'{t:.0f}' for t in times)} ms")
-    assert np.median(times) <= 500
-    says(first, r"Detect craters: done: [\d,]+ craters")
-    first.wait_for_selector(FRESH)
-    first.screenshot(path=tmp_path / "detected.png")
-    print(f"screenshot: {tmp_path / 'detected.png'}")
+    working = first.get_by_text(re.compile(r"Detect craters: .+ …"))
+    busy: list[float] = []
+    for page in others * 3:
+        if working.count():
+            busy.append(answer_ms(page))
+    assert len(busy) >= 4, "the detection was over before all had clicked"
+    told = [f"{name}: median {np.median(t):.0f}, worst {max(t):.0f} ms of {len(t)}" for name, t in (
+        ("while none detects", quiet), ("while one detects", busy))]  # fmt: skip
+    load = os.getloadavg()[0]
+    print(f"five sessions, {'; '.join(told)}; load {load:.1f} on {os.cpu_count()} cores")
+    # On a machine that others keep busy a click costs more whoever detects: then it is held against the quiet ones.
+    allowed = 500 if load < 4 else max(500, 3 * float(np.median(quiet)))
+    assert np.median(busy) <= allowed
 
-    # The other session still has the catalogue it began with.
-    button(second, "Remove all limits").click()
-    second.get_by_text(f"{total.split()[0]} of {total}").wait_for()
-    assert first.inner_text(".craterlab-kept").split(" of ")[1] != total
+    # Nobody's limits, scene or catalogue are another's.
+    for page, view in zip(others, views, strict=True):
+        assert "scene=scene0.tif" in page.url and page.url.split("?")[1] != view[1:]
+        button(page, "Remove all limits").click()
+        page.get_by_text(f"{total.split()[0]} of {total}").wait_for()
+    until(lambda: len({page.inner_text(AGE) for page in others}) == 1)
+    assert "scene=large.tif" in first.url
+    button(first, "Cancel").click()
+    says(first, r"Detect craters: cancelled")
 
 
 def test_sharpen_describe_and_download(served, tab, tmp_path):
@@ -231,19 +110,32 @@ def test_sharpen_describe_and_download(served, tab, tmp_path):
         assert (tmp_path / "figure").read_bytes().startswith(begin)
 
 
-def test_a_closed_tab_leaves_nothing_running(served, tab):
+def test_killed_browsers_leave_nothing_running(served, tab, dashboard_folder):
+    """One tab is killed while its detection runs, another is closed while its own waits; both sessions' states go."""
+    from playwright.sync_api import Error
+
+    until(lambda: served.images == 0, PATIENCE_S + 20)
     first, second = (tab(f"{served.url}/?scene=large.tif", ".craterlab-swipe") for _ in range(2))
     button(first, "Detect craters").click()
     says(first, r"Detect craters: .+ …")
     button(second, "Detect craters").click()
     says(second, r"waiting, 1 job ahead of you")
-    second.close()
-    first.close()
-    until(lambda: not served.workers, PATIENCE_S + 10)
+    assert served.images == 2
+    files = list(dashboard_folder.glob("craterlab-*"))
+    assert len(files) == 2, "each session has a folder of its own"
+    (worker,) = served.workers
+    second.context.close()
+    with contextlib.suppress(Error):
+        first.goto("chrome://crash", timeout=500)
+    until(lambda: worker not in served.workers, PATIENCE_S + 20)
+    until(lambda: served.images == 0, PATIENCE_S + 20)
+    time.sleep(0.5)
+    assert not served.workers, "what waited does not start"
+    assert not any(each.exists() for each in files)
 
 
-def test_a_password_is_asked_for(folder, tab):
-    server = Served(folder, "users.txt")
+def test_a_password_is_asked_for(dashboard_folder, tab):
+    server = Served(dashboard_folder, "users.txt")
     try:
         page = tab(server.url, "input[name=password]")
         for password in ("wrong", "lunaris"):

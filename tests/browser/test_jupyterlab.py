@@ -131,9 +131,9 @@ def test_explore_in_jupyterlab(watched, lab):
         end="",
     )
     print(f"{np.percentile(work, 99):.1f} ms")
-    # Where others take the processors, the time says nothing of us; it is printed all the same.
+    # Where others take the processors, the drag they left alone most says most of us.
     busy = hasattr(os, "getloadavg") and os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
-    assert busy or np.median(waits) <= 150
+    assert (min(waits) if busy else np.median(waits)) <= 150
 
     low = page.get_by_role("slider", name="Smallest diameter fitted")
     low.press("ArrowRight")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import numpy as np
@@ -69,7 +70,10 @@ def opened(watched, tmp_path, picture):
     from bokeh.resources import INLINE
 
     page = tmp_path / "map.html"
-    page.write_text(file_html(hv.render(picture, backend="bokeh"), INLINE), encoding="utf-8")
+    text = file_html(hv.render(picture, backend="bokeh"), INLINE)
+    # Once HoloViews has loaded Panel, Bokeh asks for this script of Panel's server, which no map needs.
+    text = re.sub(r'<script src="static/extensions/panel/[^"]*/es-module-shims\.min\.js"></script>', "", text)
+    page.write_text(text, encoding="utf-8")
     watched.page.goto(page.as_uri())
     watched.page.wait_for_function("Bokeh.documents.length === 1 && Bokeh.documents[0].is_idle")
     return watched.page

@@ -173,7 +173,7 @@ def test_a_click_picks_a_crater(shown, craters):
 
 def test_no_data_is_pale_blue(shown):
     hide_craters(shown)
-    assert at(shown, 20, 20) == pytest.approx([198, 219, 247], abs=3)
+    assert at(shown, 20, 20) == pytest.approx([166, 200, 255], abs=3)
 
 
 def test_a_view_of_nothing_says_so(opened):

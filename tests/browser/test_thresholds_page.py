@@ -50,6 +50,14 @@ def test_a_value_moves_python_only_when_let_go(opened, craters):
     assert page.evaluate("window.saves") == 1
 
 
+def test_keys_quicker_than_frames_all_count(opened, craters):
+    page = opened(Thresholds(craters))
+    page.get_by_role("slider", name="Lowest score").evaluate(
+        "(e) => { for (let i = 0; i < 5; i++) e.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' })); }"
+    )
+    assert state(page, "score_min") == pytest.approx(0.05)
+
+
 def test_tab_reaches_every_control_and_shows_where_it_is(opened, craters):
     page = opened(Thresholds(craters))
     names = []
@@ -83,7 +91,7 @@ def test_another_version_says_so(opened, craters):
     widget.set_trait("protocol", 99)
     page = opened(widget, ".craterlab-error:not([hidden])")
     assert (
-        "another version (1) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
+        "another version (2) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
     )
 
 

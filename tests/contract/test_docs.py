@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -115,3 +116,14 @@ def test_citation_has_the_version_of_the_package():
 
 def test_changelog_knows_the_version():
     assert f"\n## {craterlab.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_pictures_of_the_readme_are_those_of_the_tutorials():
+    """`python docs/pictures.py` takes them anew."""
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    shown = set(re.findall(r"!\[[^\]]+\]\(docs/([^)]+)\)", README)) - {"quickstart.jpg"}
+    assert shown == set(pictures.PICTURES)
+    for name in shown:
+        assert (ROOT / "docs" / name).read_bytes() == pictures.picture(name), f"docs/{name} is not in its notebook"

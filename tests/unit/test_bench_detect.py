@@ -189,11 +189,12 @@ def test_the_whole_bench_on_a_tiny_folder(folder, tmp_path, capsys):
     assert len(figure(json.loads(json.dumps(result))).axes) == 3
 
     argv = ["bench", "detect", "--data", str(folder), "--sets", "hrsc"]
-    files = tmp_path / "b.json", tmp_path / "b.png"
-    assert main([*argv, "--json", str(files[0]), "--figure", str(files[1])]) == 0
+    files = tmp_path / "b.json", tmp_path / "b.png", tmp_path / "w.png"
+    assert main([*argv, "--json", str(files[0]), "--figure", str(files[1]), "--worst", str(files[2])]) == 0
     assert json.loads(files[0].read_text())["sets"]["hrsc"]["f1"] == hrsc["f1"]
-    assert files[1].read_bytes()[:4] == b"\x89PNG"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.json", "b.png"]
+    assert all(f.read_bytes()[:4] == b"\x89PNG" for f in files[1:])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.json", "b.png", "w.png"]
+    assert main([*argv, "--parts", "baselines", "--worst", str(files[2])]) == 2
     capsys.readouterr()
 
 

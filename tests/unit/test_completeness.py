@@ -9,11 +9,13 @@ import torch
 
 import craterlab as cl
 from craterlab.completeness import curve as curves
+from craterlab.completeness import passes
 from craterlab.completeness.inject import Light, noise_of, profile, put
 from craterlab.completeness.light import azimuth_from_craters, image_azimuth
 from craterlab.completeness.passes import levels_of
 from craterlab.completeness.result import wilson
 from craterlab.crater_profiles import fresh_profile
+from craterlab.detect import raw_circles
 from craterlab.grid import grid_of
 from craterlab.match import match
 from craterlab.simulate import Law, scenes
@@ -120,6 +122,20 @@ def test_large_fresh_craters_are_found_and_the_smallest_less_often(measured):
     assert abs(measured.size_bias) < 0.1 and 0 < measured.size_std < 0.2
     assert np.isnan(measured.probability(5.0 * measured.scale_m))
     assert (measured.lo <= measured.detected / np.maximum(measured.n, 1) + 1e-12).all()
+
+
+def test_a_least_size_is_asked_for_in_pixels_of_the_part(flat, monkeypatch):
+    """Injected where a pixel is two wide, craters are half as large there as on the scene."""
+    asked = []
+
+    def seen(image, grid, model, precision, least, **options):
+        asked.append(least)
+        return raw_circles(image, grid, model, precision, least, **options)
+
+    monkeypatch.setattr(passes, "raw_circles", seen)
+    c = cl.completeness(flat, n=4, min_diameter_px=52.2, max_diameter_px=56, erosion=(0, 0.05), progress=False)
+    assert asked and set(asked) == {26.1}
+    assert len(c.diameter_px) == 4 and np.isfinite(c.found_px).mean() > 0.7
 
 
 @pytest.mark.parametrize(("diameter", "least", "most"), [(3.0, 0.0, 0.05), (16.0, 0.9, 1.0)])

@@ -15,6 +15,7 @@ pytest.importorskip("panel", reason="panel is not installed")
 pytest.importorskip("anywidget", reason="anywidget is not installed")
 
 from craterlab.catalog import read_craters, write_craters
+from craterlab.dashboard import corrections
 from craterlab.dashboard.scenes import Scenes, read_users
 from craterlab.dashboard.state import Session, View, view_of
 from craterlab.dashboard.work import Queue
@@ -295,3 +296,111 @@ def test_the_server_never_loads_torch_and_says_what_is_missing(folder):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 2, run.stderr
     assert 'pip install "craterlab[dashboard]"' in run.stderr
+
+
+def test_a_session_that_ended_leaves_memory(scenes, queue):
+    import gc
+
+    from craterlab.widgets import SFD, Editor, Swipe, Thresholds
+
+    def held():
+        gc.collect()
+        return sum(isinstance(each, (SFD, Editor, Swipe, Thresholds)) for each in gc.get_objects())
+
+    before = held()
+    session = Session(scenes, queue)
+    session.open(View("one.tif"))
+    corrections.begin(session)
+    assert held() == before + 4
+    session.close()
+    assert held() == before
+
+
+def test_two_sessions_do_not_overwrite_each_others_corrections(folder, queue):
+    file = folder / "craters.parquet"
+    scenes = Scenes([folder / "scenes"], file, body="Moon", pixel_size=50.0, save=True)
+    first, second = Session(scenes, queue), Session(scenes, queue)
+    n = len(scenes.craters)
+    for number, session in enumerate((first, second)):
+        session.open(View("one.tif"))
+        assert not corrections.can_save(session)
+        corrections.begin(session, by=f"user{number}")
+        assert session.can == () and not corrections.can_save(session)
+        session.editor.edits.delete(number)
+        corrections.end(session)
+        assert len(session.thresholds.selected) == n - 1
+        assert corrections.can_save(session)
+    assert corrections.save(first) == "craters.parquet"
+    with pytest.raises(CraterlabError, match="changed by somebody else since you opened it; nothing was saved"):
+        corrections.save(second)
+    assert len(read_craters(second_copy(second, folder))) == n - 1, "what was corrected can still be downloaded"
+    saved = read_craters(file)
+    assert list(saved[saved.refused == True].edited_by) == ["user0"]  # noqa: E712
+    corrections.begin(first)
+    first.editor.edits.delete(2)
+    corrections.end(first)
+    corrections.save(first)  # its own file
+    late = Session(scenes, queue)
+    late.open(View("one.tif"))
+    assert len(late.thresholds.selected) == n - 2, "who comes later sees what was saved"
+    second.open(View("two.tif"))
+    second.open(View("one.tif"))
+    assert len(second.thresholds.selected) == n - 1, "corrections stay while another scene is looked at"
+    with pytest.raises(CraterlabError, match="changed by somebody else"):
+        corrections.save(second)
+    write_craters(read_craters(file).iloc[:5], file, overwrite=True)  # as another program would
+    with pytest.raises(CraterlabError, match="changed by somebody else"):
+        corrections.save(first)
+
+
+def second_copy(session, folder) -> Path:
+    path = folder / session.filename(".parquet")
+    path.write_bytes(session.catalogue(".parquet").getvalue())
+    return path
+
+
+def test_nothing_is_saved_where_it_was_not_allowed(scenes, queue, folder):
+    session = Session(scenes, queue)
+    session.open(View("one.tif"))
+    corrections.begin(session)
+    session.editor.edits.delete(0)
+    corrections.end(session)
+    with pytest.raises(CraterlabError, match="cannot be saved here"):
+        corrections.save(session)
+    with pytest.raises(CraterlabError, match=r"--craters FILE --save"):
+        Scenes([folder / "scenes"], save=True)
+
+
+def test_odd_input_is_answered_with_what_to_do(folder, queue):
+    scenes = folder / "odd"
+    scenes.mkdir()
+    for name, change in (("nan", np.nan), ("gone", 0.0), ("good", 0.0)):
+        write_geotiff(scene_of() + change, scenes / f"{name}.tif")
+    table = read_craters(folder / "craters.parquet")
+    write_craters(table.iloc[:0], folder / "empty.parquet")
+    write_craters(table.assign(score=[np.nan, np.inf, *table.score[2:]]), folder / "odd.parquet")
+    far = table.assign(x_px=table.x_px + 5000)
+    write_craters(craters_from_pixels(far.drop(columns="geometry"), scene_of()), folder / "far.parquet")
+
+    def opened(craters, name="good.tif"):
+        session = Session(Scenes([scenes], craters, body="Moon", pixel_size=50.0), queue)
+        session.open(View(name))
+        return session
+
+    nothing = opened(folder / "empty.parquet")
+    assert nothing.sfd.result.upper_limit
+    assert len(nothing.thresholds.selected) == 0
+    with pytest.raises(CraterlabError, match=r"'nan\.tif' is no data.*Check its nodata value"):
+        opened(None, "nan.tif")
+    kept = opened(folder / "odd.parquet")
+    assert len(kept.thresholds.selected) and "score" in f"{kept.thresholds.error} {kept.note}"
+    other = opened(folder / "far.parquet")
+    assert "another scene" in other.note or "none of" in other.note.lower(), other.note
+    with pytest.raises(CraterlabError, match="there is no file"):
+        opened(folder / "missing.parquet")
+    session = opened(None)
+    (scenes / "gone.tif").unlink()
+    with pytest.raises(CraterlabError, match=r"gone\.tif") as caught:
+        session.open(View("gone.tif"))
+    assert str(folder) not in str(caught.value)
+    assert session.name == "good.tif", "what was shown stays"

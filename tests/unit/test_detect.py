@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -43,6 +44,28 @@ def test_encode_then_decode_gives_the_craters_back():
     np.testing.assert_allclose(found["diameter_px"][i], d[j], rtol=1e-5)
 
 
+def test_the_cells_around_a_peak_have_a_say():
+    rng = np.random.default_rng(0)
+    n = 60
+    x, y = 20.0 + 40 * (np.arange(n) % 10) + rng.uniform(-2, 2, n), 20.0 + 40 * (np.arange(n) // 10)
+    target, _ = encode(x, y, np.full(n, 24.0), np.zeros(n, bool), (256, 416))
+    heat = target[:1].clip(1e-4, 0.999)
+    logit = np.where(heat == heat.max(), 5.0, np.log(heat / (1 - heat)))
+    found = decode(np.concatenate([logit, target[1:] + rng.normal(0, 0.2, target[1:].shape)]), 4.0)
+    label, _, _ = match(pd.DataFrame(found | {"score": 1.0}), pd.DataFrame({"x_px": x, "y_px": y, "diameter_px": 24.0}))
+    assert len(label) == n and (label >= 0).all()
+    assert 0.1 < np.std(found["x_px"] - x[label]) < 0.7 * 0.2 * 2  # one cell alone is off by 0.2 cells of 2 px
+
+
+def test_a_cell_that_means_another_crater_has_none():
+    x, y, d = np.array([31.0]), np.array([41.0]), np.array([16.0])
+    target, _ = encode(x, y, d, np.zeros(1, bool), (64, 64))
+    target[1:3, 20, 16] = 6.0  # right of the peak, in cell (20, 15)
+    target[3, 20, 16] = 1.0
+    found = decode(np.concatenate([np.where(target[:1] == 1, 5.0, 2.0), target[1:]]), 4.0)
+    np.testing.assert_allclose([found["x_px"][0], found["diameter_px"][0]], [31.0, 16.0], atol=0.01)
+
+
 def test_ignored_craters_are_not_judged():
     target, weight = encode(np.array([30.0]), np.array([30.0]), np.array([20.0]), np.array([True]), (64, 64))
     assert target[0].max() == 0
@@ -59,7 +82,7 @@ def test_loss_is_least_at_the_target():
     wrong = right.clone()
     wrong[:, 3] += 0.5
     assert loss(right, t, w)[0] < 1e-3
-    assert loss(wrong, t, w)[0] == pytest.approx(0.75, abs=1e-3)
+    assert loss(wrong, t, w)[0] == pytest.approx(2 * 0.5, abs=1e-3)
 
 
 def test_nothing_beyond_the_halo_reaches_an_output_cell():

@@ -13,8 +13,9 @@ import craterlab as cl
 from craterlab.bench.finetune import bench_finetune, format_finetune
 from craterlab.nn.zoo import WEIGHTS, load
 from craterlab.train import finetune as module
+from craterlab.train.calibrate import THRESHOLDS
 from craterlab.train.corrected import corrected_part
-from craterlab.train.finetune import drift
+from craterlab.train.finetune import balanced_here, drift
 
 torch.set_num_threads(1)
 
@@ -86,6 +87,25 @@ def test_same_seed_same_weights_and_provenance(quick, tmp_path):
     assert load(tmp_path / "a.safetensors").metadata["calibration"] == start.metadata["calibration"]
     found = cl.detect(image, model=tmp_path / "a.safetensors")
     assert found.attrs["weights_sha256"] != start.sha256
+
+
+def test_the_threshold_that_suits_the_new_sensor_stands_in_the_file_and_the_default_stays(quick, tmp_path):
+    quick.setattr(module, "STEPS", 6)
+    quick.setattr(module, "BLEND", 1.0)
+    image, table = discs(0)
+    tuned(tmp_path / "a.safetensors", image, table)
+    model = load(tmp_path / "a.safetensors")
+    assert model.metadata["threshold"] == load("craternet").metadata["threshold"]
+    record = model.metadata["finetuned"]
+    assert THRESHOLDS[0] <= record["threshold"] <= THRESHOLDS[-1]
+    inside = (table.x_px - table.diameter_px / 2 > 0) & (table.x_px + table.diameter_px / 2 < 320)
+    inside &= (table.y_px - table.diameter_px / 2 > 0) & (table.y_px + table.diameter_px / 2 < 320)
+    found = cl.detect(image, model=tmp_path / "a.safetensors", threshold=record["threshold"])
+    s = cl.match.scores(found, table, shape=image.shape)
+    assert (s.tp + s.fp) / inside.sum() == pytest.approx(record["count_ratio"], rel=0.1)
+    # Too few craters say nothing of a count.
+    few = corrected_part(load("craternet"), image, table[:5], None)
+    assert balanced_here(load("craternet"), [few]) == {}
 
 
 def test_the_result_lies_between_start_and_tuned_weights_and_statistics_stay(quick, tmp_path):

@@ -122,6 +122,26 @@ def test_a_lazy_scene_gives_a_lazy_result_and_the_same_values(found, monkeypatch
         np.testing.assert_allclose(result["probability"].values, found["probability"].values, atol=0.02)
 
 
+def test_a_lazy_scene_is_read_where_it_is_asked_for(monkeypatch):
+    """Nothing is read before a value is wanted, and then only the chunks within a window of its block."""
+    dask = pytest.importorskip("dask")
+    da = pytest.importorskip("dask.array")
+    monkeypatch.setattr(blend, "BLOCK", 128)
+    read = set()
+
+    def part(block_info=None):
+        read.add(block_info[None]["chunk-location"])
+        return np.ones((1, 64, 64), np.float32)
+
+    bands = da.map_blocks(part, chunks=((1,), (64,) * 9, (64,) * 10), meta=np.empty((0, 0, 0), np.float32))
+    result = blend.lazily_blended(bands, _pattern)
+    assert result.shape == (576, 640)
+    assert not read
+    with dask.config.set(scheduler="synchronous"):
+        assert np.isfinite(result[:20, 300:310].compute()).all()
+    assert read == {(0, r, c) for r in range(4) for c in range(2, 8)}
+
+
 def test_layers_in_their_own_units_give_what_scaled_ones_give():
     layers = ground()
     layers[[0, 1, 2, 4, 6]] = _to_training_spread(layers[[0, 1, 2, 4, 6]])
@@ -217,19 +237,46 @@ def _on_moon(scene):
     return scene.assign_attrs(body="Moon")
 
 
+def _on_a_map_of_the_moon(scene):
+    step = 0.008 * np.arange(128)
+    return scene.assign_coords(y=-9 - step, x=20 + step).rio.write_crs(craterlab.body("Moon").crs)
+
+
+def _half_a_pixel_off(scene):
+    """A DEM with coordinates of its own, put into the scene."""
+    scene = scene.assign_coords(y=230.0 * np.arange(128), x=230.0 * np.arange(128))
+    return scene.assign(dem=scene["dem"].assign_coords(y=scene["y"] + 115))
+
+
+def _joined(scene):
+    """The same in a Dataset made of them: xarray takes all coordinates there are."""
+    scene = scene.assign_coords(y=230.0 * np.arange(128), x=230.0 * np.arange(128))
+    dem = scene["dem"].assign_coords(y=scene["y"] + 115)
+    return xr.Dataset({name: dem if name == "dem" else scene[name] for name in scene})
+
+
 BAD = {
     "unknown kind 'crater'": (lambda s: s, {"kind": "crater"}),
     "threshold is a probability": (lambda s: s, {"threshold": 1.5}),
     "no model 'nobody'": (lambda s: s, {"model": "nobody"}),
     "lacks 'rgb'.*'thermal_inertia'.*holds dem": (lambda s: s.drop_vars(["rgb", "thermal_inertia"]), {}),
+    "lacks 'dem', heights in metres": (lambda s: s.drop_vars("dem"), {}),
+    "lacks 'image', the grey image.*holds rgb": (lambda s: s.drop_vars("image"), {}),
     "wanted a Dataset.*got DataArray": (lambda s: s["image"], {}),
     "'rgb' has 2 bands; wanted 3": (lambda s: s.isel(band=slice(2)), {}),
     "'dem' is on another grid": (lambda s: s.assign(dem=(("v", "u"), np.zeros((5, 5)))), {}),
+    "'dem' holds no data.*coordinates of the image.*reproject_match": (_half_a_pixel_off, {}),
+    "no pixel has them all.*different grids": (_joined, {}),
+    "the scene has no pixels, 0 x 128": (lambda s: s.isel(y=slice(0)), {}),
+    "'thermal_inertia' holds complex": (lambda s: s.assign(thermal_inertia=s["thermal_inertia"] * 1j), {}),
     "'image' holds <U1": (lambda s: s.assign(image=(("y", "x"), np.full((128, 128), "a"))), {}),
     "'thermal_inertia' holds no data": (lambda s: s.assign(thermal_inertia=s["thermal_inertia"] * np.nan), {}),
+    "'green' holds no data": (lambda s: s.assign(rgb=s["rgb"].where(s["rgb"]["band"] != 1)), {}),
     "the DEM is flat, every height is 3": (lambda s: s.assign(dem=s["dem"] * 0 + 3), {}),
+    "the DEM is flat, every height is 7": (lambda s: s.assign(dem=(s["dem"] * 0 + 7).where(s["image"] > 0.5)), {}),
     "needs the scene's scale": (lambda s: s.drop_vars("slope"), {}),
     "on Moon, and the network learned landslides on Mars": (_on_moon, {}),
+    "on Moon, and the network learned.*without attrs": (_on_a_map_of_the_moon, {}),
 }
 
 

@@ -10,6 +10,9 @@ import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from photographs import CAMERA as GENERIC
+from photographs import psnr
+from photographs import terrain as photographed
 from scipy.ndimage import gaussian_filter
 
 import craterlab as cl
@@ -21,33 +24,17 @@ from craterlab.superres.precision import precision
 from craterlab.superres.prior import Spectrum, fast_noise_sigma, fit_spectrum, prior_variance
 
 torch.set_num_threads(1)
-GENERIC = Instrument("camera", 5.0, psf_sigma_px=0.5)
 wiener = partial(cl.superres, method="wiener")
 
 
-def terrain(size: int, seed: int, slope: float = 3.0, blobs: int = 60) -> np.ndarray:
-    """Power-law texture with round shaded pits of sharp rims, mean about 100."""
-    rng = np.random.default_rng(seed)
-    f = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
-    f[0, 0] = 1.0
-    texture = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(size, size))) * f ** (-slope / 2), s=(size, size))
-    out = 8 * texture / texture.std()
-    y, x = np.mgrid[:size, :size]
-    for _ in range(blobs):
-        cy, cx, r = *rng.uniform(0, size, 2), rng.uniform(3, 14)
-        d2 = ((y - cy) ** 2 + (x - cx) ** 2) / r**2
-        out += 30 * (x - cx) / r * (d2 < 1)
-    return (out + 100).astype(np.float32)
+def terrain(size: int, seed: int) -> np.ndarray:
+    return photographed(size, seed).astype(np.float32)
 
 
 def observe(x: np.ndarray, factor: int, sigma: float, seed: int = 0, camera: Instrument = GENERIC) -> np.ndarray:
     shape = (x.shape[0] // factor, x.shape[1] // factor)
     y = forward(operator(shape, factor, camera), torch.from_numpy(x)).numpy()
     return (y + np.random.default_rng(seed).normal(0, sigma, y.shape)).astype(np.float32)
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(np.ptp(b) ** 2 / np.mean((a - b) ** 2)))
 
 
 def dense(op) -> torch.Tensor:

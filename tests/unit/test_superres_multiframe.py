@@ -1,5 +1,4 @@
-"""Several frames: the operator and its adjoint, registration against known shifts, gains over one frame, what is left
-out and named, nodata, georeferences."""
+"""Several frames: gains over one frame, what is left out and named, nodata, georeferences."""
 
 from __future__ import annotations
 
@@ -11,200 +10,20 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401  registers .rio
 import torch
-import xarray as xr
-from scipy.ndimage import fourier_gaussian, fourier_shift, gaussian_filter, rotate
+from photographs import CAMERA, edge_keeping, inside, photograph, placed, psnr, random_shifts, scene, solve, terrain
+from scipy.ndimage import rotate
 
 import craterlab as cl
 from craterlab import CraterlabError, Instrument
 from craterlab.superres import joint
 from craterlab.superres.alignment import align
-from craterlab.superres.forward import dct2, forward, operator
+from craterlab.superres.forward import dct2
 from craterlab.superres.multiframe import reconstruct
 from craterlab.superres.precision_frames import frames_precision
 from craterlab.superres.prior import Spectrum, power
-from craterlab.superres.register import register
-from craterlab.superres.shifted import diagonal, frames, gather, observe, shift, shift_adjoint
+from craterlab.superres.shifted import frames, observe
 
 torch.set_num_threads(1)
-CAMERA = Instrument("camera", 5.0, psf_sigma_px=0.5)
-MARS = "IAU_2015:49900"
-
-
-def solve(*scenes_and_settings, **keywords):
-    bands, attrs = reconstruct(*scenes_and_settings, **keywords)
-    return bands[0], bands[1], attrs
-
-
-def terrain(size: int, seed: int, slope: float = 3.0, pits: int = 60) -> np.ndarray:
-    """Power-law texture with round shaded pits of sharp rims, mean about 100."""
-    rng = np.random.default_rng(seed)
-    f = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
-    f[0, 0] = 1.0
-    texture = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(size, size))) * f ** (-slope / 2), s=(size, size))
-    out = 8 * texture / texture.std()
-    y, x = np.mgrid[:size, :size]
-    for _ in range(pits):
-        cy, cx, r = *rng.uniform(0, size, 2), rng.uniform(3, 14)
-        out += 30 * (x - cx) / r * ((y - cy) ** 2 + (x - cx) ** 2 < r**2)
-    return out + 100
-
-
-def photograph(ground: np.ndarray, shifts, snr: float, factor: int = 2, seed: int = 0) -> np.ndarray:
-    """Frames cut out of the middle of a larger ground, so that new ground comes in at the edges as it does for a
-    camera. An independent model: blur and displacement of the mirrored ground by scipy in the Fourier domain, then
-    block means."""
-    margin, n0 = 8 * factor, len(ground)
-    rng = np.random.default_rng(seed)
-    mirrored = np.block([[ground, ground[:, ::-1]], [ground[::-1], ground[::-1, ::-1]]])
-    blurred = fourier_gaussian(np.fft.fft2(mirrored), 0.5 * factor)
-    out = []
-    for dy, dx in shifts:
-        moved = np.fft.ifft2(fourier_shift(blurred, (dy * factor, dx * factor))).real[:n0, :n0]
-        inner = moved[margin:-margin, margin:-margin]
-        n = inner.shape[0] // factor
-        y = inner.reshape(n, factor, n, factor).mean((1, 3))
-        out.append(y + rng.normal(0, ground.mean() / snr, y.shape))
-    return np.stack(out)
-
-
-def inside(ground: np.ndarray, factor: int = 2) -> np.ndarray:
-    return ground[8 * factor : -8 * factor, 8 * factor : -8 * factor]
-
-
-def scene(image: np.ndarray, source: str = "", **attrs) -> xr.Dataset:
-    return xr.Dataset({"image": (("y", "x"), image.astype(np.float32))}, attrs={"source": source, **attrs})
-
-
-def placed(image: np.ndarray, lon: float, lat: float, crs: str = MARS, step: float = 0.001, **attrs) -> xr.Dataset:
-    """A scene whose upper left corner lies at (lon, lat), `step` degrees a pixel."""
-    rows, cols = image.shape
-    out = scene(image, **attrs).assign_coords(
-        y=lat - step * (np.arange(rows) + 0.5), x=lon + step * (np.arange(cols) + 0.5)
-    )
-    return out.rio.write_crs(crs)
-
-
-def random_shifts(count: int, seed: int, reach: float = 3.0) -> list[tuple[float, float]]:
-    rng = np.random.default_rng(seed)
-    return [(0.0, 0.0)] + [tuple(rng.uniform(-reach, reach, 2).tolist()) for _ in range(count - 1)]
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(np.ptp(b) ** 2 / np.mean((a - b) ** 2)))
-
-
-def edge_keeping(x: torch.Tensor, sigma: float) -> torch.Tensor:
-    """A stand-in of deepinv's signature for the learned denoiser: a few steps of anisotropic diffusion (Perona & Malik
-    1990), about as strong as the noise asks for."""
-    z = x.clone()
-    for _ in range(4):
-        for axis in (-1, -2):
-            d = torch.diff(z, dim=axis)
-            flow = 0.2 * d * torch.exp(-((d / (2.5 * sigma)) ** 2))
-            z.narrow(axis, 0, z.shape[axis] - 1).add_(flow)
-            z.narrow(axis, 1, z.shape[axis] - 1).sub_(flow)
-    return z
-
-
-# the operator
-
-
-@pytest.mark.parametrize(("shape", "by"), [((9, 7), (0.31, -0.45)), ((16, 12), (1.5, 0.0)), ((5, 20), (-2.2, 3.7))])
-def test_shift_has_its_exact_adjoint(shape, by):
-    rng = torch.Generator().manual_seed(1)
-    x, y = (torch.randn(shape, dtype=torch.float64, generator=rng) for _ in range(2))
-    left, right = (shift(x, by) * y).sum(), (x * shift_adjoint(y, by)).sum()
-    assert float(left) == pytest.approx(float(right), abs=1e-12 * float(x.norm() * y.norm()))
-
-
-def test_shift_of_a_wave_is_the_wave_elsewhere():
-    n, k = 40, 11
-    wave = lambda at: np.cos(np.pi * k * (at + 0.5) / n)  # noqa: E731
-    x = torch.from_numpy(np.outer(wave(np.arange(n)), wave(np.arange(n))))
-    want = np.outer(wave(np.arange(n) - 0.37), wave(np.arange(n) + 1.6))
-    np.testing.assert_allclose(shift(x, (0.37, -1.6)), want, atol=1e-12)
-    back = shift(shift(torch.from_numpy(terrain(64, 1)), (3.0, -5.0)), (-3.0, 5.0))
-    np.testing.assert_allclose(back[:-3, 5:], terrain(64, 1)[:-3, 5:], atol=1e-9)
-
-
-@pytest.mark.parametrize("factor", [1, 2, 3, 4])
-def test_frames_operator(factor):
-    shape, shifts = (9, 7), [(0.0, 0.0), (0.4, -0.3), (-0.21, 0.5)]
-    op = frames(shape, factor, CAMERA, shifts, dtype=torch.float64)
-    rng = torch.Generator().manual_seed(0)
-    z = torch.randn(op.fine_shape, dtype=torch.float64, generator=rng)
-    y = torch.randn((3, *shape), dtype=torch.float64, generator=rng)
-    assert float((observe(op, z) * y).sum()) == pytest.approx(float((z * gather(op, y)).sum()), rel=1e-12)
-    # Without a shift it is the operator of one frame.
-    one = operator(shape, factor, CAMERA, dtype=torch.float64)
-    np.testing.assert_allclose(observe(op, dct2(z))[0], forward(one, z), atol=1e-12)
-    dense = torch.stack(
-        [gather(op, observe(op, e.reshape(op.fine_shape))).ravel() for e in torch.eye(z.numel(), dtype=torch.float64)]
-    )
-    np.testing.assert_allclose(
-        diagonal(op, torch.ones(3, dtype=torch.float64)).ravel(), torch.diagonal(dense), atol=1e-12
-    )
-
-
-def test_frames_operator_is_blur_shift_and_pixel_mean():
-    ground = gaussian_filter(terrain(160, 3), 1.0)
-    shifts = [(0.0, 0.0), (0.4, -0.3), (-0.25, 0.5)]
-    want = photograph(ground, shifts, np.inf)
-    op = frames((80, 80), 2, CAMERA, shifts, dtype=torch.float64)
-    got = observe(op, dct2(torch.from_numpy(ground))).numpy()[:, 8:-8, 8:-8]
-    assert np.abs(got - want).max() < 0.02 * want.std()
-
-
-# registration
-
-
-@pytest.mark.parametrize("snr", [100, 40])
-def test_shift_gain_and_offset_are_found(snr):
-    shifts = random_shifts(8, 4)
-    y = photograph(terrain(272, 4), shifts, snr)
-    errors, claimed = [], []
-    for k in range(1, 8):
-        found = register(y[0], 1.3 * y[k] - 20)
-        assert found.accepted, found.reason
-        errors += list(np.subtract(found.shift_px, shifts[k]))
-        claimed.append(found.error_px)
-        assert found.gain == pytest.approx(1.3, rel=0.02)
-        assert found.gain * 100 + found.offset == pytest.approx(110, abs=2.0)
-    assert np.abs(errors).max() < 0.05
-    rms = float(np.sqrt(np.mean(np.square(errors))))
-    assert rms < 0.03
-    assert 0.4 * rms < np.mean(claimed) < 2.5 * rms
-
-
-def test_nodata_takes_no_part_in_registration():
-    shifts = [(0.0, 0.0), (1.37, -2.61)]
-    y = photograph(terrain(272, 9), shifts, 60)
-    y[0, 30:50, 40:80] = np.nan
-    y[1, :, :25] = np.nan
-    y[1, 90:100, 60:70] = np.nan
-    found = register(y[0], y[1])
-    assert found.accepted
-    assert np.abs(np.subtract(found.shift_px, shifts[1])).max() < 0.05
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda y: rotate(y, 5, reshape=False, order=3, mode="reflect"), "another place, another light, turned"),
-        (lambda y: rotate(y, 0.5, reshape=False, order=3, mode="reflect"), "turned, stretched or distorted"),
-        (lambda y: photograph(terrain(272, 77), [(0, 0)], 60)[0], "another place"),
-        (lambda y: 200 - y, "another place, another light"),
-        (lambda y: np.roll(y, 55, axis=1), "more than a third"),
-        (lambda y: np.full_like(y, 7.0), "constant"),
-        (lambda y: np.full_like(y, np.nan), "without data"),
-        (lambda y: y[:10, :10], "smaller than"),
-    ],
-)
-def test_what_does_not_belong_is_refused_with_a_reason(spoil, said):
-    y = photograph(terrain(272, 9), [(0.0, 0.0), (0.3, 0.2)], 60)
-    found = register(y[0], spoil(y[1]))
-    assert not found.accepted
-    assert said in found.reason
 
 
 # what several frames are good for

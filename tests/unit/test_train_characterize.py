@@ -77,7 +77,7 @@ def test_training_stops_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(scene_chips, "SHARD", 2)
     monkeypatch.setattr(characterize, "SCENES", 2)
     monkeypatch.setattr(characterize, "_HELD_OUT", (1, 1))
-    settings = {"steps": 4, "chips": 48, "scenes": 4, "batch": 8, "width": 4}
+    settings = {"steps": 4, "fellow_steps": 3, "chips": 48, "scenes": 4, "batch": 8, "width": 4}
     first = characterize.train_characterize(tmp_path / "a", minutes=1e-9, **settings)
     assert first.name == "checkpoint.pt" and not first.exists()
     weights = characterize.train_characterize(tmp_path / "a", **settings)
@@ -86,6 +86,7 @@ def test_training_stops_and_goes_on(tmp_path, monkeypatch):
     assert about["architecture"] == "chipnet" and about["sets"] == "none"
     assert 0.3 <= json.loads(about["temperature"]) <= 5
     assert load_chipnet(weights).metadata["width"] == 4
+    assert len(list((tmp_path / "a" / "described-4").glob("described*.npz"))) == 2
     lines = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == 4 and np.isfinite(lines[-1]["kind"])
 

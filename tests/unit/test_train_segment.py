@@ -145,6 +145,24 @@ def test_bench_scores_networks_and_seeds_together(patches, tmp_path):
     low, high = shipped["against_first"]["miou"]
     assert low <= high
     assert "published" in format_segment(result)
+    with pytest.raises(CraterlabError, match=r"unet \d+ has no pooled attention to score with full keys"):
+        bench_segment(patches, models=models, full_keys=True, progress=False)
+
+
+def test_bench_scores_pooled_weights_with_full_keys(patches):
+    from craterlab.bench import bench_segment
+    from craterlab.bench.segment import with_full_keys
+
+    pooled = load_segmenter("marslsnet")
+    full = with_full_keys(pooled)
+    assert full.net.settings == pooled.net.settings | {"attention": "full"}
+    assert (full.sha256, full.threshold, full.calibration) == (pooled.sha256, pooled.threshold, pooled.calibration)
+    result = bench_segment(patches, units=False, full_keys=True, progress=False)
+    rows = result["partitions"]["test"]["models"]
+    assert list(rows) == ["marslsnet M-4 pooled", "marslsnet M-4 pooled, scored with full keys"]
+    one, other = rows.values()
+    assert one["weights_sha256"] == other["weights_sha256"]
+    assert one["miou"] != other["miou"]
 
 
 def test_the_shell_trains_scores_and_draws(patches, tmp_path, capsys):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 
 pytest.importorskip("anywidget", reason="anywidget is not installed (the extra notebook)")
 
 import craterlab as cl
+from craterlab import widgets
 from craterlab.grid import craters_from_pixels
 from craterlab.widgets import SFD, Editor, Swipe, Thresholds, link
+from craterlab.widgets.base import png
 
 SYSTEM = "Mars, Neukum-Ivanov (2001)"
 
@@ -30,6 +34,10 @@ def craters(scene):
     rng = np.random.default_rng(1)
     columns = {"x_px": rng.uniform(0, 200, 60), "y_px": rng.uniform(0, 120, 60), "diameter_px": rng.uniform(6, 40, 60)}
     return craters_from_pixels({**columns, "score": rng.uniform(size=60)}, scene)
+
+
+def test_every_public_name_is_there():
+    assert all(callable(getattr(widgets, name)) for name in widgets.__all__)
 
 
 def test_selected_are_the_rows_within_the_limits(craters):
@@ -168,6 +176,23 @@ def test_a_saved_page_is_whole_and_its_data_cannot_end_the_script(scene, craters
     with pytest.raises(cl.CraterlabError, match=r"name it view\.html"):
         widget.save(tmp_path / "view.pdf")
     assert [p.name for p in tmp_path.iterdir()] == ["view.html"]
+
+
+def test_a_saved_page_holds_the_code_of_a_widget_once(scene, craters, tmp_path):
+    for widget in (Swipe(scene, None, craters), Thresholds(craters)):
+        page = widget.save(tmp_path / "view.html").read_text("utf-8")
+        assert page.count("export {") == 1
+        held = json.loads(page.split('id="craterlab-page">')[1].split("</script>")[0])
+        assert set(held["widgets"][0]["state"]) == set(type(widget).own_traits())
+        assert not any(name.startswith("_") for name in held["widgets"][0]["state"])
+
+
+def test_lines_of_a_picture_keep_their_colour(scene, craters):
+    """A picture of few colours must not turn the fitted age grey."""
+    picture = Image.open(BytesIO(png(cl.explore(scene, None, craters)))).convert("RGB")
+    for wanted in ((0x00, 0x72, 0xB2), (0xFF, 0xB0, 0x00)):
+        away = np.abs(np.asarray(picture).astype(int) - wanted).max(axis=2)
+        assert (away <= 12).sum() > 50
 
 
 def test_widgets_never_load_torch():

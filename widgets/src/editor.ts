@@ -280,8 +280,12 @@ function build(shell: Shell<EditorTraits>): undefined {
     viewer.ask();
   };
   const load = () => {
-    rings = float32(model.get("rings"));
-    mask = new Uint8Array(rings.length / FIELDS).fill(1);
+    const next = float32(model.get("rings"));
+    const n = next.length / FIELDS;
+    // Panel delivers traits one by one; until the last of a change is here they speak of different craters.
+    if ((["ids", "classes", "confirmed"] as const).some((name) => model.get(name).length !== n)) return;
+    rings = next;
+    mask = new Uint8Array(n).fill(1);
     order = bySize(rings);
     chosen = model.get("picked");
     show();
@@ -289,7 +293,7 @@ function build(shell: Shell<EditorTraits>): undefined {
   load();
   listeners.onChange(
     model,
-    ["rings", "classes", "confirmed", "revision", "can_undo", "can_redo", "picked"],
+    ["rings", "ids", "classes", "confirmed", "revision", "can_undo", "can_redo", "picked"],
     shell.guard(load),
   );
   return undefined;

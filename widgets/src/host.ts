@@ -67,8 +67,9 @@ export class SavedModel {
     const { n, tiles } = this.state.request as { n: number; tiles: unknown[][] };
     const held = tiles.filter((name) => name.join("/") in this.saved.tiles);
     const parts = held.map((name) => bytes(this.saved.tiles[name.join("/")]));
-    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-    let at = 0;
+    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 4));
+    new DataView(all.buffer).setUint32(0, n, true);
+    let at = 4;
     for (const part of parts) {
       all.set(new Uint8Array(part.buffer), at);
       at += part.byteLength;

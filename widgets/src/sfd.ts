@@ -1,8 +1,8 @@
-import { hear } from "./lib/bus.ts";
 import { binsOf, KINDS, type Kind, points } from "./lib/counts.ts";
 import { button, choice, el, perFrame, watchWidth } from "./lib/dom.ts";
-import { keep, type Limits } from "./lib/filter.ts";
+import { keep } from "./lib/filter.ts";
 import { Handle } from "./lib/handle.ts";
+import { type LimitTraits, sharedLimits } from "./lib/limits.ts";
 import { type CommonTraits, float64 } from "./lib/model.ts";
 import { metres, whole } from "./lib/scale.ts";
 import { SfdPlot } from "./lib/sfdplot.ts";
@@ -22,16 +22,13 @@ export interface AgeSaid {
   asked: (number | null)[];
 }
 
-export interface SFDTraits extends CommonTraits {
+export interface SFDTraits extends CommonTraits, LimitTraits {
   diameters_km: DataView;
   scores: DataView;
   edges_km: number[];
   area_km2: number;
   system: string;
   kind: Kind;
-  score_min: number;
-  diameter_min_m: number | null;
-  diameter_max_m: number | null;
   range_km: [number, number] | null;
   age: AgeSaid | null;
   curves: { d_km: number[] } & Record<Kind, (number | null)[]>;
@@ -40,7 +37,6 @@ export interface SFDTraits extends CommonTraits {
 
 function build(shell: Shell<SFDTraits>): () => void {
   const { model, root, listeners } = shell;
-  const self = {};
   let sizes: Float64Array = new Float64Array(0);
   let metresOf: Float64Array = new Float64Array(0);
   let scores: Float64Array = new Float64Array(0);
@@ -48,7 +44,6 @@ function build(shell: Shell<SFDTraits>): () => void {
   let mask = new Uint8Array(0);
   let kind: Kind = model.get("kind");
   let range: [number, number] | null = null;
-  const limits: Limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null };
   const plot = new SfdPlot();
 
   const asked = () => [
@@ -98,6 +93,8 @@ function build(shell: Shell<SFDTraits>): () => void {
     root.dataset.points = JSON.stringify(made);
   };
   const frame = perFrame(shell.guard(draw));
+  const busy = () => low.busy || high.busy;
+  const { limits } = sharedLimits(shell, () => frame.ask(), busy);
 
   const handle = (label: string, sign: string, end: 0 | 1) =>
     new Handle({
@@ -150,10 +147,7 @@ function build(shell: Shell<SFDTraits>): () => void {
     frame.ask();
   };
   const pull = () => {
-    if (low.busy || high.busy) return;
-    limits.score_min = model.get("score_min");
-    limits.diameter_min_m = model.get("diameter_min_m");
-    limits.diameter_max_m = model.get("diameter_max_m");
+    if (busy()) return;
     range = model.get("range_km");
     if (kind !== model.get("kind")) {
       kind = model.get("kind");
@@ -165,21 +159,7 @@ function build(shell: Shell<SFDTraits>): () => void {
   load();
   pull();
   listeners.onChange(model, ["diameters_km", "scores", "edges_km", "area_km2", "system"], shell.guard(load));
-  listeners.onChange(
-    model,
-    ["score_min", "diameter_min_m", "diameter_max_m", "range_km", "kind", "age", "curves", "isochrons"],
-    shell.guard(pull),
-  );
-  listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs: Limits) => {
-        Object.assign(limits, theirs);
-        frame.ask();
-      }),
-    ),
-  );
+  listeners.onChange(model, ["range_km", "kind", "age", "curves", "isochrons"], shell.guard(pull));
   listeners.add(
     watchWidth(
       root,

@@ -1,7 +1,7 @@
-import { hear } from "./lib/bus.ts";
 import { button, choice, el } from "./lib/dom.ts";
-import { keep, type Limits } from "./lib/filter.ts";
+import { keep } from "./lib/filter.ts";
 import { Handle } from "./lib/handle.ts";
+import { type LimitTraits, sharedLimits } from "./lib/limits.ts";
 import { type CommonTraits, float32, float64, type Model } from "./lib/model.ts";
 import { bySize, drawRings, pick, ring, stroke } from "./lib/overlay.ts";
 import { linear, metres, short, whole } from "./lib/scale.ts";
@@ -11,15 +11,12 @@ import { type Picture, Viewer, type ViewTraits } from "./lib/viewer.ts";
 
 export type Mode = "swipe" | "side" | "flicker";
 
-export interface SwipeTraits extends CommonTraits, ViewTraits {
+export interface SwipeTraits extends CommonTraits, LimitTraits, ViewTraits {
   mode: Mode;
   divider: number;
   rings: DataView;
   scores: DataView;
   diameters_m: DataView;
-  score_min: number;
-  diameter_min_m: number | null;
-  diameter_max_m: number | null;
   show_craters: boolean;
   show_std: boolean;
   picked: number;
@@ -29,7 +26,6 @@ const FLICKER_MS = 600;
 
 function build(shell: Shell<SwipeTraits>): () => void {
   const { model, root, listeners } = shell;
-  const self = {};
   let rings: Float32Array = new Float32Array(0);
   let order: Uint32Array = new Uint32Array(0);
   let scores: Float64Array = new Float64Array(0);
@@ -38,7 +34,6 @@ function build(shell: Shell<SwipeTraits>): () => void {
   let mode = model.get("mode");
   let divider = model.get("divider");
   let second = false;
-  const limits: Limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null };
   const layer = (name: string): Layer | undefined => model.get("layers").find((each) => each.name === name);
 
   const pictures = (width: number, height: number): Picture[] => {
@@ -226,7 +221,6 @@ function build(shell: Shell<SwipeTraits>): () => void {
   const refilter = () => {
     keep(scores, sizes, limits, mask);
     say();
-    viewer.ask();
   };
   const load = () => {
     rings = float32(model.get("rings"));
@@ -236,19 +230,16 @@ function build(shell: Shell<SwipeTraits>): () => void {
     order = bySize(rings);
     craterToggle.hidden = scores.length === 0;
     refilter();
+    viewer.ask();
   };
-  const pull = () => {
-    limits.score_min = model.get("score_min");
-    limits.diameter_min_m = model.get("diameter_min_m");
-    limits.diameter_max_m = model.get("diameter_max_m");
+  const { limits } = sharedLimits(shell, () => {
     refilter();
-  };
+    viewer.stir();
+  });
   load();
-  pull();
   setMode(mode);
   setDivider(divider, false);
   listeners.onChange(model, ["rings", "scores", "diameters_m"], shell.guard(load));
-  listeners.onChange(model, ["score_min", "diameter_min_m", "diameter_max_m"], shell.guard(pull));
   listeners.onChange(
     model,
     ["mode"],
@@ -270,16 +261,6 @@ function build(shell: Shell<SwipeTraits>): () => void {
       say();
       viewer.ask();
     }),
-  );
-  listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs: Limits) => {
-        Object.assign(limits, theirs);
-        refilter();
-      }),
-    ),
   );
   listeners.dom(
     viewer.stage,

@@ -1,17 +1,14 @@
-import { hear, tell } from "./lib/bus.ts";
 import { button, canvas2d, el, ink, perFrame, watchWidth } from "./lib/dom.ts";
-import { binNumbers, histogram, keep, type Limits } from "./lib/filter.ts";
+import { binNumbers, histogram, keep } from "./lib/filter.ts";
 import { Handle } from "./lib/handle.ts";
+import { type LimitTraits, sharedLimits } from "./lib/limits.ts";
 import { type CommonTraits, float64 } from "./lib/model.ts";
 import { decades, linear, log, metres, type Scale, short, whole } from "./lib/scale.ts";
 import { type Shell, widget } from "./lib/shell.ts";
 
-export interface ThresholdsTraits extends CommonTraits {
+export interface ThresholdsTraits extends CommonTraits, LimitTraits {
   scores: DataView;
   diameters_m: DataView;
-  score_min: number;
-  diameter_min_m: number | null;
-  diameter_max_m: number | null;
 }
 
 const HEIGHT = 96;
@@ -86,8 +83,6 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
   let mask = new Uint8Array(0);
   let span: [number, number] = [1, 10];
   let count = 0;
-  const limits: Limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null };
-  const self = {};
 
   const sizeTicks = () => {
     const { major, minor } = decades(...span);
@@ -114,15 +109,12 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
   };
   const frame = perFrame(shell.guard(draw));
 
+  const busy = () => scoreHandle.busy || low.busy || high.busy;
+  const shared = sharedLimits(shell, () => frame.ask(), busy);
+  const { limits, save: done } = shared;
   const moved = () => {
-    tell(model.get("group"), self, limits);
+    shared.moved();
     frame.ask();
-  };
-  const done = () => {
-    model.set("score_min", limits.score_min);
-    model.set("diameter_min_m", limits.diameter_min_m);
-    model.set("diameter_max_m", limits.diameter_max_m);
-    model.save_changes();
   };
 
   const scoreHandle = new Handle({
@@ -191,27 +183,8 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
     bySize.resize(bySize.width);
     frame.ask();
   };
-  const pull = () => {
-    if (scoreHandle.busy || low.busy || high.busy) return;
-    limits.score_min = model.get("score_min");
-    limits.diameter_min_m = model.get("diameter_min_m");
-    limits.diameter_max_m = model.get("diameter_max_m");
-    frame.ask();
-  };
   load();
-  pull();
   listeners.onChange(model, ["scores", "diameters_m"], shell.guard(load));
-  listeners.onChange(model, ["score_min", "diameter_min_m", "diameter_max_m"], shell.guard(pull));
-  listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs: Limits) => {
-        Object.assign(limits, theirs);
-        frame.ask();
-      }),
-    ),
-  );
   listeners.add(
     watchWidth(
       root,

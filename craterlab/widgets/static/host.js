@@ -36,7 +36,9 @@
       this.heard.get(event)?.delete(callback);
     }
     answer() {
-      let { n, tiles } = this.state.request, held = tiles.filter((name) => name.join("/") in this.saved.tiles), parts = held.map((name) => bytes(this.saved.tiles[name.join("/")])), all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0)), at = 0;
+      let { n, tiles } = this.state.request, held = tiles.filter((name) => name.join("/") in this.saved.tiles), parts = held.map((name) => bytes(this.saved.tiles[name.join("/")])), all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 4));
+      new DataView(all.buffer).setUint32(0, n, !0);
+      let at = 4;
       for (let part of parts)
         all.set(new Uint8Array(part.buffer), at), at += part.byteLength;
       this.set("reply", { n, tiles: held }), this.set("tiles", new DataView(all.buffer)), this.save_changes();

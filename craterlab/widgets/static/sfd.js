@@ -1,13 +1,3 @@
-// src/lib/bus.ts
-var EVENT = "craterlab-limits";
-function hear(group, self, moved) {
-  let listen = (event) => {
-    let { detail } = event;
-    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
-  };
-  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
-}
-
 // src/lib/counts.ts
 var KINDS = [
   ["cumulative", "Cumulative"],
@@ -107,7 +97,7 @@ function ink(element) {
     grid: read("--cl-grid", "#e3e3e3"),
     back: read("--cl-back", "#ffffff"),
     accent: read("--cl-accent", "#0072b2"),
-    off: read("--cl-off", "#c4c4c4")
+    off: read("--cl-off", "#8c8c8c")
   };
 }
 
@@ -208,9 +198,42 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
+
+// src/lib/bus.ts
+var EVENT = "craterlab-limits";
+function tell(group, from, limits) {
+  group && document.dispatchEvent(new CustomEvent(EVENT, { detail: { group, from, limits: { ...limits } } }));
+}
+function hear(group, self, moved) {
+  let listen = (event) => {
+    let { detail } = event;
+    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
+  };
+  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
+}
+
+// src/lib/limits.ts
+var NAMES = ["score_min", "diameter_min_m", "diameter_max_m"];
+function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
+  let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
+    for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
+  }, pull = () => {
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
+  }, take = (theirs) => {
+    Object.assign(limits, theirs), changed();
+  };
+  return read(), listeners.onChange(model, [...NAMES], guard(pull)), listeners.add(hear(group, self, guard(take))), {
+    limits,
+    moved: () => tell(group(), self, limits),
+    save() {
+      for (let name of NAMES) model.set(name, limits[name]);
+      model.save_changes();
+    }
+  };
+}
 
 // src/lib/model.ts
 function float64(view) {
@@ -234,7 +257,7 @@ var Listeners = class {
 };
 
 // src/lib/sfdplot.ts
-var LEFT = 62, RIGHT = 12, TOP = 22, BOTTOM = 40, MOST_HEIGHT = 460, MOST_DECADE = 130, FITTED = "#d55e00", NAMES = {
+var LEFT = 62, RIGHT = 12, TOP = 22, BOTTOM = 40, MOST_HEIGHT = 460, MOST_DECADE = 130, FITTED = "#d55e00", NAMES2 = {
   cumulative: "N(≥ D) per km²",
   differential: "dN/dD per km³",
   R: "R",
@@ -313,7 +336,7 @@ var LEFT = 62, RIGHT = 12, TOP = 22, BOTTOM = 40, MOST_HEIGHT = 460, MOST_DECADE
       let wide = c.measureText(raised).width;
       c.font = "11px system-ui, sans-serif", c.fillText("10", LEFT - 7 - wide, y + 4);
     }
-    c.save(), c.translate(13, (TOP + this.bottom) / 2), c.rotate(-Math.PI / 2), c.textAlign = "center", c.fillText(NAMES[kind], 0, 0), c.restore(), c.textAlign = "left", c.fillStyle = colours.faint, c.fillText(this.title, LEFT, TOP - 8);
+    c.save(), c.translate(13, (TOP + this.bottom) / 2), c.rotate(-Math.PI / 2), c.textAlign = "center", c.fillText(NAMES2[kind], 0, 0), c.restore(), c.textAlign = "left", c.fillStyle = colours.faint, c.fillText(this.title, LEFT, TOP - 8);
   }
   /** The production function for this density of craters of 1 km and more, within the span; its last point in the frame. */
   curve(c, { curves, kind }, n1, span) {
@@ -383,8 +406,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 1)
-        own = `This view is of another version (${1}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 2)
+        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -400,7 +423,7 @@ function widget(name, label, build2) {
 
 // src/sfd.ts
 function build(shell) {
-  let { model, root, listeners } = shell, self = {}, sizes = new Float64Array(0), metresOf = new Float64Array(0), scores = new Float64Array(0), bin = new Int32Array(0), mask = new Uint8Array(0), kind = model.get("kind"), range = null, limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, plot = new SfdPlot(), asked = () => [
+  let { model, root, listeners } = shell, sizes = new Float64Array(0), metresOf = new Float64Array(0), scores = new Float64Array(0), bin = new Int32Array(0), mask = new Uint8Array(0), kind = model.get("kind"), range = null, plot = new SfdPlot(), asked = () => [
     limits.score_min,
     limits.diameter_min_m,
     limits.diameter_max_m,
@@ -424,7 +447,7 @@ function build(shell) {
       stale,
       range: shown()
     }), low.set(shown()[0]), high.set(shown()[1]), ageLine.classList.toggle("craterlab-stale", stale), ageLine.textContent = age ? age.text + (stale ? model.get("live") ? " …" : " (as saved)" : "") : "no age yet", detail.textContent = age && !stale ? age.line : `${whole(n)} craters`, notes.replaceChildren(...(age && !stale ? age.notes : []).map((note) => el("li", "", {}, note))), automatic.disabled = range === null, root.dataset.n = String(n), root.dataset.stale = String(stale), root.dataset.points = JSON.stringify(made);
-  }, frame = perFrame(shell.guard(draw)), handle = (label, sign, end) => new Handle({
+  }, frame = perFrame(shell.guard(draw)), busy = () => low.busy || high.busy, { limits } = sharedLimits(shell, () => frame.ask(), busy), handle = (label, sign, end) => new Handle({
     label,
     scale: () => plot.x,
     range: () => plot.xSpan,
@@ -448,21 +471,9 @@ function build(shell) {
   let load = () => {
     sizes = float64(model.get("diameters_km")), metresOf = sizes.map((d) => d * 1e3), scores = float64(model.get("scores")), mask = new Uint8Array(sizes.length), bin = binsOf(sizes, model.get("edges_km")), plot.title = model.get("system"), plot.frame(kind, sizes, bin, model.get("edges_km"), model.get("area_km2")), frame.ask();
   }, pull = () => {
-    low.busy || high.busy || (limits.score_min = model.get("score_min"), limits.diameter_min_m = model.get("diameter_min_m"), limits.diameter_max_m = model.get("diameter_max_m"), range = model.get("range_km"), kind !== model.get("kind") && (kind = model.get("kind"), kinds.set(kind), plot.frame(kind, sizes, bin, model.get("edges_km"), model.get("area_km2"))), frame.ask());
+    busy() || (range = model.get("range_km"), kind !== model.get("kind") && (kind = model.get("kind"), kinds.set(kind), plot.frame(kind, sizes, bin, model.get("edges_km"), model.get("area_km2"))), frame.ask());
   };
-  return load(), pull(), listeners.onChange(model, ["diameters_km", "scores", "edges_km", "area_km2", "system"], shell.guard(load)), listeners.onChange(
-    model,
-    ["score_min", "diameter_min_m", "diameter_max_m", "range_km", "kind", "age", "curves", "isochrons"],
-    shell.guard(pull)
-  ), listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs) => {
-        Object.assign(limits, theirs), frame.ask();
-      })
-    )
-  ), listeners.add(
+  return load(), pull(), listeners.onChange(model, ["diameters_km", "scores", "edges_km", "area_km2", "system"], shell.guard(load)), listeners.onChange(model, ["range_km", "kind", "age", "curves", "isochrons"], shell.guard(pull)), listeners.add(
     watchWidth(
       root,
       shell.guard((width) => {

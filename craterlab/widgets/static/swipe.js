@@ -1,13 +1,3 @@
-// src/lib/bus.ts
-var EVENT = "craterlab-limits";
-function hear(group, self, moved) {
-  let listen = (event) => {
-    let { detail } = event;
-    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
-  };
-  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
-}
-
 // src/lib/dom.ts
 function el(tag, className = "", attributes = {}, ...children) {
   let made = document.createElement(tag);
@@ -159,9 +149,42 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
+
+// src/lib/bus.ts
+var EVENT = "craterlab-limits";
+function tell(group, from, limits) {
+  group && document.dispatchEvent(new CustomEvent(EVENT, { detail: { group, from, limits: { ...limits } } }));
+}
+function hear(group, self, moved) {
+  let listen = (event) => {
+    let { detail } = event;
+    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
+  };
+  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
+}
+
+// src/lib/limits.ts
+var NAMES = ["score_min", "diameter_min_m", "diameter_max_m"];
+function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
+  let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
+    for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
+  }, pull = () => {
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
+  }, take = (theirs) => {
+    Object.assign(limits, theirs), changed();
+  };
+  return read(), listeners.onChange(model, [...NAMES], guard(pull)), listeners.add(hear(group, self, guard(take))), {
+    limits,
+    moved: () => tell(group(), self, limits),
+    save() {
+      for (let name of NAMES) model.set(name, limits[name]);
+      model.save_changes();
+    }
+  };
+}
 
 // src/lib/model.ts
 function float64(view) {
@@ -200,7 +223,7 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
   for (let i of order) {
     if (!mask[i]) continue;
     let r = ring(rings, i), [w, h] = [r.width * view.zoom / 2, r.height * view.zoom / 2], x = pane.left + pane.width / 2 + (r.x - view.x) * view.zoom, y = pane.height / 2 + (r.y - view.y) * view.zoom, reach = Math.max(w, h);
-    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 3e3)))
+    if (reach > 0 && !(x + reach < pane.left || x - reach > pane.left + pane.width || y + reach < 0 || y - reach > pane.height) && (n++, !(moving && n > 1500)))
       if (reach < 1.5)
         path.rect(x - 0.5, y - 0.5, 1, 1);
       else {
@@ -208,7 +231,11 @@ function drawRings(c, rings, order, mask, view, pane, moving) {
         path.moveTo(x + w * Math.cos(turn), y + w * Math.sin(turn)), path.ellipse(x, y, w, h, turn, 0, 2 * Math.PI);
       }
   }
-  return c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 1500 ? (c.strokeStyle = "rgba(255,176,0,0.55)", c.lineWidth = 0.7, c.stroke(path)) : stroke(c, path, "#ffb000", 1.3), c.restore(), n;
+  if (c.save(), c.beginPath(), c.rect(pane.left, 0, pane.width, pane.height), c.clip(), n > 400) {
+    let wide = 1 / (globalThis.devicePixelRatio || 1);
+    c.lineWidth = wide, c.translate(wide, wide), c.strokeStyle = "rgba(0,0,0,0.55)", c.stroke(path), c.translate(-wide, -wide), c.strokeStyle = "rgba(255,176,0,0.8)", c.stroke(path);
+  } else stroke(c, path, "#ffb000", 1.3);
+  return c.restore(), n;
 }
 function stroke(c, path, colour, width) {
   c.strokeStyle = "rgba(0,0,0,0.6)", c.lineWidth = width + 1.6, c.stroke(path), c.strokeStyle = colour, c.lineWidth = width, c.stroke(path);
@@ -251,8 +278,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 1)
-        own = `This view is of another version (${1}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 2)
+        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -282,21 +309,24 @@ function palette(colours) {
     let at = (v - 1) / 254 * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2), [r, g, b] = stops[i].map((s, k) => Math.round(s + (stops[i + 1][k] - s) * (at - i)));
     out[v] = 4278190080 | b << 16 | g << 8 | r;
   }
-  return out[0] = colours === "grey" ? 4294433734 : 0, out;
+  return out[0] = colours === "grey" ? 4294953126 : 0, out;
 }
 var Tiles = class {
   constructor(model, listeners, arrived) {
     this.model = model;
     this.arrived = arrived;
-    listeners.onChange(model, ["tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
+    listeners.onChange(model, ["reply", "tiles"], () => this.receive()), listeners.add(() => clearTimeout(this.timer));
   }
   model;
   arrived;
   kept = /* @__PURE__ */ new Map();
   absent = /* @__PURE__ */ new Set();
+  /** Arrived, but not painted yet. */
+  arrivals = /* @__PURE__ */ new Map();
   palettes = /* @__PURE__ */ new Map();
   wanted = [];
   waitingFor = 0;
+  taken = 0;
   since = 0;
   timer = 0;
   count = Math.floor(Math.random() * 1e9);
@@ -306,10 +336,17 @@ var Tiles = class {
   }
   /** What the picture lacks, the most urgent first. */
   want(names) {
-    this.wanted = names.filter((name) => !this.absent.has(name.join("/"))), this.ask();
+    this.wanted = names.filter((name) => !this.absent.has(name.join("/")) && !this.arrivals.has(name.join("/"))), this.ask();
   }
   get pending() {
-    return this.wanted.length;
+    return this.wanted.length + this.arrivals.size;
+  }
+  /** Paints what has arrived, as much as a frame has time for; true where some is left for the next one. */
+  paint() {
+    let end = performance.now() + 6;
+    for (let [key, { name, values }] of this.arrivals)
+      if (this.keep(name, values), this.arrivals.delete(key), performance.now() > end) break;
+    return this.arrivals.size > 0;
   }
   ask() {
     let now = Date.now();
@@ -322,9 +359,11 @@ var Tiles = class {
     }
   }
   receive() {
-    let reply = this.model.get("reply"), data = this.model.get("tiles");
-    reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(data.buffer, data.byteOffset + i * 256 * 256, 256 * 256));
+    let reply = this.model.get("reply"), { buffer, byteOffset, byteLength } = this.model.get("tiles");
+    if (reply.n === this.taken || byteLength < 4 || new DataView(buffer, byteOffset).getUint32(0, !0) !== reply.n) return;
+    this.taken = reply.n, reply.tiles.forEach((name, i) => {
+      let values = new Uint8Array(buffer, byteOffset + 4 + i * 256 * 256, 65536);
+      this.arrivals.set(name.join("/"), { name, values });
     });
     let given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {
@@ -435,10 +474,18 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   height;
   still = 0;
   moving = !1;
+  unsaved = !1;
   fitted = !1;
   whole = !1;
   ask() {
     this.frame.ask();
+  }
+  /** What lies over the image changes: until it rests, the quick picture. */
+  stir() {
+    let { model } = this.options;
+    this.moving = !0, clearTimeout(this.still), this.still = setTimeout(() => {
+      this.moving = !1, this.unsaved && (this.unsaved = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes()), this.ask();
+    }, STILL_MS), this.ask();
   }
   /** The whole image. */
   fit() {
@@ -482,9 +529,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   moved() {
     let { model } = this.options;
-    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.moving = !0, this.whole = !1, clearTimeout(this.still), this.still = setTimeout(() => {
-      this.moving = !1, model.set("view", [this.view.x, this.view.y, this.view.zoom]), model.save_changes(), this.ask();
-    }, STILL_MS), this.ask();
+    this.view.x = clamp(this.view.x, 0, model.get("cols")), this.view.y = clamp(this.view.y, 0, model.get("rows")), this.whole = !1, this.unsaved = !0, this.stir();
   }
   down(event) {
     if (event.button !== 0 || event.target.closest("[role=slider], button")) return;
@@ -526,6 +571,7 @@ var STILL_MS = 160, MOST_ZOOM = 40, Viewer = class {
   }
   draw() {
     if (!this.width) return;
+    this.tiles.paint() && this.ask();
     let c = this.surface.size(this.width, this.height);
     c.fillStyle = "#2b2b2b", c.fillRect(0, 0, this.width, this.height);
     let wanted = [], pictures = this.options.pictures(this.width, this.height);
@@ -557,7 +603,7 @@ function unique(names) {
 // src/swipe.ts
 var FLICKER_MS = 600;
 function build(shell) {
-  let { model, root, listeners } = shell, self = {}, rings = new Float32Array(0), order = new Uint32Array(0), scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), mode = model.get("mode"), divider = model.get("divider"), second = !1, limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, layer = (name) => model.get("layers").find((each) => each.name === name), pictures = (width, height) => {
+  let { model, root, listeners } = shell, rings = new Float32Array(0), order = new Uint32Array(0), scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), mode = model.get("mode"), divider = model.get("divider"), second = !1, layer = (name) => model.get("layers").find((each) => each.name === name), pictures = (width, height) => {
     let [a, b, std2] = [layer("a"), layer("b"), layer("std")], pane = { left: 0, width, height }, all = [0, width];
     if (!a) return [{ pane, layers: [], label: "", labelAt: "left" }];
     let error = (clip) => std2 && model.get("show_std") ? [{ layer: std2, clip, alpha: 0.65 }] : [];
@@ -680,13 +726,13 @@ function build(shell) {
   let status = el("div", "craterlab-faint", { role: "status" });
   root.append(bar, viewer.stage, status);
   let refilter = () => {
-    keep(scores, sizes, limits, mask), say(), viewer.ask();
+    keep(scores, sizes, limits, mask), say();
   }, load = () => {
-    rings = float32(model.get("rings")), scores = float64(model.get("scores")), sizes = float64(model.get("diameters_m")), mask = new Uint8Array(scores.length), order = bySize(rings), craterToggle.hidden = scores.length === 0, refilter();
-  }, pull = () => {
-    limits.score_min = model.get("score_min"), limits.diameter_min_m = model.get("diameter_min_m"), limits.diameter_max_m = model.get("diameter_max_m"), refilter();
-  };
-  load(), pull(), setMode(mode), setDivider(divider, !1), listeners.onChange(model, ["rings", "scores", "diameters_m"], shell.guard(load)), listeners.onChange(model, ["score_min", "diameter_min_m", "diameter_max_m"], shell.guard(pull)), listeners.onChange(
+    rings = float32(model.get("rings")), scores = float64(model.get("scores")), sizes = float64(model.get("diameters_m")), mask = new Uint8Array(scores.length), order = bySize(rings), craterToggle.hidden = scores.length === 0, refilter(), viewer.ask();
+  }, { limits } = sharedLimits(shell, () => {
+    refilter(), viewer.stir();
+  });
+  load(), setMode(mode), setDivider(divider, !1), listeners.onChange(model, ["rings", "scores", "diameters_m"], shell.guard(load)), listeners.onChange(
     model,
     ["mode"],
     shell.guard(() => {
@@ -704,14 +750,6 @@ function build(shell) {
     shell.guard(() => {
       say(), viewer.ask();
     })
-  ), listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs) => {
-        Object.assign(limits, theirs), refilter();
-      })
-    )
   ), listeners.dom(
     viewer.stage,
     "pointerenter",

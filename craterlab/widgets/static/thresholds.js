@@ -1,16 +1,3 @@
-// src/lib/bus.ts
-var EVENT = "craterlab-limits";
-function tell(group, from, limits) {
-  group && document.dispatchEvent(new CustomEvent(EVENT, { detail: { group, from, limits: { ...limits } } }));
-}
-function hear(group, self, moved) {
-  let listen = (event) => {
-    let { detail } = event;
-    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
-  };
-  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
-}
-
 // src/lib/dom.ts
 function el(tag, className = "", attributes = {}, ...children) {
   let made = document.createElement(tag);
@@ -65,7 +52,7 @@ function ink(element) {
     grid: read("--cl-grid", "#e3e3e3"),
     back: read("--cl-back", "#ffffff"),
     accent: read("--cl-accent", "#0072b2"),
-    off: read("--cl-off", "#c4c4c4")
+    off: read("--cl-off", "#8c8c8c")
   };
 }
 
@@ -179,9 +166,42 @@ var STEPS = {
     else if (event.key === "End") next = hi;
     else if (STEPS[event.key]) next = clamp(this.options.step(this.value, STEPS[event.key]), lo, hi);
     else return;
-    event.preventDefault(), event.stopPropagation(), this.options.moved(next), this.options.done(next);
+    event.preventDefault(), event.stopPropagation(), this.value = next, this.options.moved(next), this.options.done(next);
   }
 };
+
+// src/lib/bus.ts
+var EVENT = "craterlab-limits";
+function tell(group, from, limits) {
+  group && document.dispatchEvent(new CustomEvent(EVENT, { detail: { group, from, limits: { ...limits } } }));
+}
+function hear(group, self, moved) {
+  let listen = (event) => {
+    let { detail } = event;
+    detail.group && detail.group === group() && detail.from !== self && moved(detail.limits);
+  };
+  return document.addEventListener(EVENT, listen), () => document.removeEventListener(EVENT, listen);
+}
+
+// src/lib/limits.ts
+var NAMES = ["score_min", "diameter_min_m", "diameter_max_m"];
+function sharedLimits({ model, listeners, guard }, changed, busy = () => !1) {
+  let limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, group = () => model.get("group"), read = () => {
+    for (let name of NAMES) Object.assign(limits, { [name]: model.get(name) });
+  }, pull = () => {
+    busy() || NAMES.every((name) => limits[name] === model.get(name)) || (read(), changed());
+  }, take = (theirs) => {
+    Object.assign(limits, theirs), changed();
+  };
+  return read(), listeners.onChange(model, [...NAMES], guard(pull)), listeners.add(hear(group, self, guard(take))), {
+    limits,
+    moved: () => tell(group(), self, limits),
+    save() {
+      for (let name of NAMES) model.set(name, limits[name]);
+      model.save_changes();
+    }
+  };
+}
 
 // src/lib/model.ts
 function float64(view) {
@@ -232,8 +252,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 1)
-        own = `This view is of another version (${1}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 2)
+        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -290,17 +310,15 @@ var HEIGHT = 96, AXIS = 20, SIDE = 16, SCORE_BINS = 50, SIZE_BINS = 60, Plot = c
   }
 };
 function build(shell) {
-  let { model, root, listeners } = shell, scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), span = [1, 10], count = 0, limits = { score_min: 0, diameter_min_m: null, diameter_max_m: null }, self = {}, sizeTicks = () => {
+  let { model, root, listeners } = shell, scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), span = [1, 10], count = 0, sizeTicks = () => {
     let { major, minor } = decades(...span);
     return [...(major.length ? major : [span[0], span[1]]).map((at) => ({ at, text: metres(at) })), ...minor.map((at) => ({ at, text: "" }))];
   }, scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) })), byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b)), bySize = new Plot("Histogram of diameters", SIZE_BINS, sizeTicks, (a, b) => log(...span, a, b)), draw = () => {
     count = keep(scores, sizes, limits, mask), byScore.draw(mask), bySize.draw(mask), scoreHandle.set(limits.score_min), low.set(limits.diameter_min_m ?? span[0]), high.set(limits.diameter_max_m ?? span[1]);
     let unknown = scores.reduce((n, s) => n + (Number.isNaN(s) ? 1 : 0), 0), total = scores.length;
     kept.textContent = total === 0 ? "No craters in this catalogue." : `${whole(count)} of ${whole(total)} craters kept`, note.textContent = unknown ? `${whole(unknown)} have no score; they pass only where none is asked for.` : "", root.dataset.kept = String(count);
-  }, frame = perFrame(shell.guard(draw)), moved = () => {
-    tell(model.get("group"), self, limits), frame.ask();
-  }, done = () => {
-    model.set("score_min", limits.score_min), model.set("diameter_min_m", limits.diameter_min_m), model.set("diameter_max_m", limits.diameter_max_m), model.save_changes();
+  }, frame = perFrame(shell.guard(draw)), shared = sharedLimits(shell, () => frame.ask(), () => scoreHandle.busy || low.busy || high.busy), { limits, save: done } = shared, moved = () => {
+    shared.moved(), frame.ask();
   }, scoreHandle = new Handle({
     label: "Lowest score",
     scale: () => byScore.scale,
@@ -339,18 +357,8 @@ function build(shell) {
     for (let d of sizes)
       d > 0 && d < lo && (lo = d), Number.isFinite(d) && d > hi && (hi = d);
     span = hi > 0 ? [round(lo, Math.floor), round(hi, Math.ceil)] : [1, 1e3], span[1] <= span[0] && (span[1] = span[0] * 2), byScore.fill(scores, 0, 1), bySize.fill(Float64Array.from(sizes, Math.log10), Math.log10(span[0]), Math.log10(span[1])), bySize.resize(bySize.width), frame.ask();
-  }, pull = () => {
-    scoreHandle.busy || low.busy || high.busy || (limits.score_min = model.get("score_min"), limits.diameter_min_m = model.get("diameter_min_m"), limits.diameter_max_m = model.get("diameter_max_m"), frame.ask());
   };
-  return load(), pull(), listeners.onChange(model, ["scores", "diameters_m"], shell.guard(load)), listeners.onChange(model, ["score_min", "diameter_min_m", "diameter_max_m"], shell.guard(pull)), listeners.add(
-    hear(
-      () => model.get("group"),
-      self,
-      shell.guard((theirs) => {
-        Object.assign(limits, theirs), frame.ask();
-      })
-    )
-  ), listeners.add(
+  return load(), listeners.onChange(model, ["scores", "diameters_m"], shell.guard(load)), listeners.add(
     watchWidth(
       root,
       shell.guard((width) => {

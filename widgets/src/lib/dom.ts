@@ -139,6 +139,6 @@ export function ink(element: HTMLElement): Ink {
     grid: read("--cl-grid", "#e3e3e3"),
     back: read("--cl-back", "#ffffff"),
     accent: read("--cl-accent", "#0072b2"),
-    off: read("--cl-off", "#c4c4c4"),
+    off: read("--cl-off", "#8c8c8c"),
   };
 }

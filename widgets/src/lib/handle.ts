@@ -99,6 +99,8 @@ export class Handle {
     else return;
     event.preventDefault();
     event.stopPropagation();
+    // The next key may come before the next frame.
+    this.value = next;
     this.options.moved(next);
     this.options.done(next);
   }

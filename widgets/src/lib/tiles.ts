@@ -4,6 +4,9 @@ import type { Listeners, Model } from "./model.ts";
 export const TILE = 256;
 const MOST_KEPT = 320;
 const MOST_ASKED = 8;
+const HEADER = 4;
+/** Of each frame, for the painting of tiles that have arrived. */
+const PAINT_MS = 6;
 const PATIENCE_MS = 4000;
 
 /** A raster that Python answers tiles of. `place` is scale and offset from its pixels to the viewer's. */
@@ -25,6 +28,7 @@ export interface TileTraits {
   layers: Layer[];
   request: { n: number; tiles: TileName[] };
   reply: { n: number; tiles: TileName[] };
+  /** The number of the answer (four bytes, the lowest first), then the bytes of its tiles. */
   tiles: DataView;
 }
 
@@ -50,8 +54,8 @@ function palette(colours: Layer["colours"]): Uint32Array {
     const [r, g, b] = stops[i].map((s, k) => Math.round(s + (stops[i + 1][k] - s) * (at - i)));
     out[v] = 0xff000000 | (b << 16) | (g << 8) | r;
   }
-  // No data: pale blue in the image, as in craterlab's maps; nothing in an overlay.
-  out[0] = colours === "grey" ? 0xfff7dbc6 : 0;
+  // No data: a blue that no eye takes for a grey, in the image; nothing in an overlay.
+  out[0] = colours === "grey" ? 0xffffc8a6 : 0;
   return out;
 }
 
@@ -59,9 +63,12 @@ function palette(colours: Layer["colours"]): Uint32Array {
 export class Tiles {
   private readonly kept = new Map<string, HTMLCanvasElement>();
   private readonly absent = new Set<string>();
+  /** Arrived, but not painted yet. */
+  private readonly arrivals = new Map<string, { name: TileName; values: Uint8Array }>();
   private readonly palettes = new Map<string, Uint32Array>();
   private wanted: TileName[] = [];
   private waitingFor = 0;
+  private taken = 0;
   private since = 0;
   private timer = 0;
   private count = Math.floor(Math.random() * 1e9);
@@ -71,7 +78,7 @@ export class Tiles {
     listeners: Listeners,
     private readonly arrived: () => void,
   ) {
-    listeners.onChange(model, ["tiles"], () => this.receive());
+    listeners.onChange(model, ["reply", "tiles"], () => this.receive());
     listeners.add(() => clearTimeout(this.timer));
   }
 
@@ -88,12 +95,23 @@ export class Tiles {
 
   /** What the picture lacks, the most urgent first. */
   want(names: TileName[]): void {
-    this.wanted = names.filter((name) => !this.absent.has(name.join("/")));
+    this.wanted = names.filter((name) => !this.absent.has(name.join("/")) && !this.arrivals.has(name.join("/")));
     this.ask();
   }
 
   get pending(): number {
-    return this.wanted.length;
+    return this.wanted.length + this.arrivals.size;
+  }
+
+  /** Paints what has arrived, as much as a frame has time for; true where some is left for the next one. */
+  paint(): boolean {
+    const end = performance.now() + PAINT_MS;
+    for (const [key, { name, values }] of this.arrivals) {
+      this.keep(name, values);
+      this.arrivals.delete(key);
+      if (performance.now() > end) break;
+    }
+    return this.arrivals.size > 0;
   }
 
   private ask(): void {
@@ -113,9 +131,14 @@ export class Tiles {
 
   private receive(): void {
     const reply = this.model.get("reply");
-    const data = this.model.get("tiles");
+    const { buffer, byteOffset, byteLength } = this.model.get("tiles");
+    // Names and bytes may come one after the other; they belong together once they have one number.
+    if (reply.n === this.taken || byteLength < HEADER) return;
+    if (new DataView(buffer, byteOffset).getUint32(0, true) !== reply.n) return;
+    this.taken = reply.n;
     reply.tiles.forEach((name, i) => {
-      this.keep(name, new Uint8Array(data.buffer, data.byteOffset + i * TILE * TILE, TILE * TILE));
+      const values = new Uint8Array(buffer, byteOffset + HEADER + i * TILE * TILE, TILE * TILE);
+      this.arrivals.set(name.join("/"), { name, values });
     });
     const given = new Set(reply.tiles.map((name) => name.join("/")));
     if (reply.n === this.waitingFor) {

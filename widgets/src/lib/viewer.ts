@@ -49,6 +49,7 @@ export class Viewer {
   private height: number;
   private still = 0;
   private moving = false;
+  private unsaved = false;
   private fitted = false;
   private whole = false;
 
@@ -112,6 +113,23 @@ export class Viewer {
 
   ask(): void {
     this.frame.ask();
+  }
+
+  /** What lies over the image changes: until it rests, the quick picture. */
+  stir(): void {
+    const { model } = this.options;
+    this.moving = true;
+    clearTimeout(this.still);
+    this.still = setTimeout(() => {
+      this.moving = false;
+      if (this.unsaved) {
+        this.unsaved = false;
+        model.set("view", [this.view.x, this.view.y, this.view.zoom]);
+        model.save_changes();
+      }
+      this.ask();
+    }, STILL_MS) as unknown as number;
+    this.ask();
   }
 
   /** The whole image. */
@@ -185,16 +203,9 @@ export class Viewer {
     const { model } = this.options;
     this.view.x = clamp(this.view.x, 0, model.get("cols"));
     this.view.y = clamp(this.view.y, 0, model.get("rows"));
-    this.moving = true;
     this.whole = false;
-    clearTimeout(this.still);
-    this.still = setTimeout(() => {
-      this.moving = false;
-      model.set("view", [this.view.x, this.view.y, this.view.zoom]);
-      model.save_changes();
-      this.ask();
-    }, STILL_MS) as unknown as number;
-    this.ask();
+    this.unsaved = true;
+    this.stir();
   }
 
   private down(event: PointerEvent): void {
@@ -256,6 +267,7 @@ export class Viewer {
 
   private draw(): void {
     if (!this.width) return;
+    if (this.tiles.paint()) this.ask();
     const c = this.surface.size(this.width, this.height);
     c.fillStyle = "#2b2b2b";
     c.fillRect(0, 0, this.width, this.height);
