@@ -116,11 +116,17 @@ def plan(
         refitted = replace(fit_spectrum(windows, camera, offset), sigma_from="image")
         return _linear(windows, factor, camera, method, device, offset, refitted)
 
-    if not told:
-        # The learned prior knows texture from noise better than a power law does.
-        sigma = calibration.noise(spectrum.sigma, lambda v: calibration.plain_chi2(*tool(with_noise(v))))
-        found = with_noise(sigma)
-    setting, share, objective = calibration.measure(*tool(found))
+    if finds := method == "pnp" and not told:
+        # The learned prior tells texture from noise better than a power law does.
+        chi2 = calibration.plain_chi2(*tool(found))
+        found = with_noise(calibration.other_noise(spectrum.sigma, chi2, calibration.PLAIN_AIM))
+    setting, share, chi2, objective = calibration.measure(*tool(found))
+    for _ in range(2 if finds else 0):
+        sigma = found.spectrum.sigma
+        if (other := calibration.other_noise(sigma, chi2, calibration.AIM)) == sigma:
+            break
+        found = with_noise(other)
+        setting, share, chi2, objective = calibration.measure(*tool(found))
     return replace(found, left=share, learned=setting, objective=objective)
 
 

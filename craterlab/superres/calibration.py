@@ -1,4 +1,4 @@
-"""What a learned solver is not told and has to find in the scene: the noise, the weight of the prior, the last step.
+"""What a learned solver is not told and has to find in the scene: the noise, the weight of the prior, the mixture.
 
 All of it rests on Stein's identity. With y' = A x(y), r = y' - y and the divergence of y -> y', measured by one random
 perturbation (Ramani, Blu & Unser 2008, IEEE Trans. Image Process. 17, 1540), the risk |A x(y) - A x|^2 is estimated
@@ -17,15 +17,16 @@ import torch
 
 from . import learned
 from .forward import Operator, forward
-from .learned_block import Draft, Setting, drafter
+from .learned_block import Setting, solver
 
 _STIR = 0.5  # perturbation, in sigmas
 _LEAST_LEFT = 0.01  # degrees of freedom per pixel below which the perturbation measures nothing
-_SLOPE = -0.9, -2.0, -0.4  # of log chi-square against log sigma: typical, steepest, flattest on train images
-_NOISE_RANGE = 0.5, 4.0  # how far the noise may be from the first estimate of it
-_LAST_RANGE = 16.0  # the last step's weight of the prior over that of the others, either way
+_SLOPE = 1.0  # typical fall of log chi-square with log sigma on train images
+# Chi-squares at which the noise is left as it is, where they lie on train images with the noise that is there.
+PLAIN_AIM, AIM = (0.95, 1.15), (0.95, 1.05)
 
 Start = Callable[[torch.Tensor], torch.Tensor]
+Seen = list[tuple[torch.Tensor, float]]  # residual and divergence of each window
 
 
 @dataclass(frozen=True)
@@ -50,54 +51,50 @@ class Bench:
         return sum(y.numel() for y in self.windows)
 
 
-def noise(sigma: float, chi2: Callable[[float], float]) -> float:
-    """The noise at which the learned solution agrees with itself: reduced chi-square 1.
+def other_noise(sigma: float, chi2: float, aim: tuple[float, float]) -> float:
+    """A noise nearer to that at which the solution agrees with itself.
 
     Parameters
     ----------
-    sigma : float
-        A first estimate, > 0.
-    chi2 : callable
-        Noise -> reduced chi-square of the plain solution made with it; asked twice.
+    sigma, chi2 : float
+        Noise, and the reduced chi-square of the solution made with it.
+    aim : (float, float)
+        Chi-squares that need no other noise.
 
     Returns
     -------
     float
-        One typical and one secant step in the logarithms; within half and four times the first estimate. `sigma`
-        itself where chi-square cannot be measured.
+        `sigma` itself where it need not change or chi-square was not measured; at least half of it, at most twice.
     """
-    at = first = math.log(sigma)
-    slope, before = _SLOPE[0], None
-    for _ in range(2):
-        value = chi2(math.exp(at))
-        if not 0 < value < math.inf:
-            return sigma
-        now = at, math.log(value)
-        if before is not None and now[0] != before[0]:
-            slope = min(max((now[1] - before[1]) / (now[0] - before[0]), _SLOPE[1]), _SLOPE[2])
-        before = now
-        at = min(max(at - now[1] / slope, first + math.log(_NOISE_RANGE[0])), first + math.log(_NOISE_RANGE[1]))
-    return math.exp(at)
+    if not 0 < chi2 < math.inf:
+        return sigma
+    step = (chi2 / min(max(chi2, aim[0]), aim[1])) ** (1.0 / _SLOPE)
+    return sigma * min(max(step, 0.5), 2.0)
 
 
 def plain_chi2(s: Setting, bench: Bench) -> float:
-    """Reduced chi-square of plug-and-play at its least strength, nothing tuned; from half of the windows."""
-    bench = replace(bench, windows=bench.windows[::2])
-    weight = learned.STRENGTHS[0]
-    setting = replace(s, method="pnp", prior=s.sampler, strength=weight, last=weight, mix=1.0)
-    return _chi2(_seen(_drafts(setting, bench), setting, bench), setting, bench)[0]
+    """Reduced chi-square of plug-and-play without a mixture, at the weight of least estimated risk; from half of the
+    windows.
+
+    With a noise far too small the best mixture is nearly all Wiener, takes texture for signal, and agrees with itself
+    there too; the plain scheme does not. A weight too small for a smooth scene would fit its noise and find too little
+    of it.
+    """
+    half = replace(bench, windows=bench.windows[::2])
+    return _best(s, half, learned.STRENGTHS[:2], 1.0)[2]  # the heaviest is right in mixtures only
 
 
-def measure(s: Setting, bench: Bench) -> tuple[Setting, float, tuple[float, ...]]:
-    """Choose what the solver leaves to choose, and count the residual's degrees of freedom.
+def measure(s: Setting, bench: Bench) -> tuple[Setting, float, float, tuple[float, ...]]:
+    """Choose what plug-and-play leaves to choose, and count the residual's degrees of freedom.
 
     Returns
     -------
     setting : Setting
-        "pnp": `strength` and `mix` of least estimated risk, `last` for a reduced chi-square of 1. "net": `last`
-        likewise. Else as it was.
+        With `strength` and `mix` of least estimated risk ("pnp"), else as it was.
     left : float
         Degrees of freedom of the residual per pixel, for `chi2`.
+    chi2 : float
+        Of the windows, so reduced.
     objective : tuple of float
         Summed over the windows, where the method has one.
 
@@ -107,74 +104,61 @@ def measure(s: Setting, bench: Bench) -> tuple[Setting, float, tuple[float, ...]
     Luisier 2007, IEEE Trans. Image Process. 16, 2778). No truth is needed.
     """
     if s.method == "pnp":
-        s, drafts = _least_risk(s, bench)
-        low, high = s.strength / _LAST_RANGE, s.strength * _LAST_RANGE
-    else:
-        drafts = _drafts(s, bench)
-        low, high = (1e-3, 1.0) if s.method == "net" else (1.0, 1.0)
-    # Chi-square grows with the weight.
-    for _ in range(10 if high > low else 0):
-        middle = (low * high) ** 0.5
-        value, _ = _chi2(_seen(drafts, replace(s, last=middle), bench), s, bench)
-        low, high = (low, middle) if value > 1 else (middle, high)
-    s = replace(s, last=high)
-    _, left = _chi2(_seen(drafts, s, bench), s, bench)
-    return s, left, _total([here.objective for here, _ in drafts])
+        return *_best(s, bench, learned.STRENGTHS, learned.LEAST_MIX), ()
+    seen, objectives = _seen(s, bench)
+    return s, *_freedom(seen, s, bench), _total(objectives)
 
 
-def _least_risk(s: Setting, bench: Bench) -> tuple[Setting, list[tuple[Draft, Draft]]]:
-    """The setting of least risk, and its drafts."""
-    starts = [(bench.start(y), bench.start(z)) for y, z in _stirred(s, bench)]
-    plain = _seen([(_ready(a), _ready(b)) for a, b in starts], s, bench)
-    base, before = sum(float(r.square().sum()) for r, _ in plain), sum(d for _, d in plain)
-    found, least = None, math.inf
-    for strength in learned.STRENGTHS:
-        setting = replace(s, strength=strength, last=strength, mix=1.0)
-        drafts = _drafts(setting, bench)
-        seen = _seen(drafts, setting, bench)
+def _best(s: Setting, bench: Bench, strengths: tuple[float, ...], least_mix: float) -> tuple[Setting, float, float]:
+    """The setting of least estimated risk, its degrees of freedom per pixel and its reduced chi-square."""
+    plain = _residuals(bench.start, s, bench)
+    found, least, chosen = s, math.inf, plain
+    for strength in strengths:
+        setting = replace(s, strength=strength, mix=1.0)
+        seen, _ = _seen(setting, bench)
         across = sum(float((r * (q - r)).sum()) for (r, _), (q, _) in zip(plain, seen, strict=True))
         bend = sum(float((q - r).square().sum()) for (r, _), (q, _) in zip(plain, seen, strict=True))
-        more = sum(d for _, d in seen) - before
-        mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), learned.LEAST_MIX), 1.0)
-        risk = base + 2 * mix * across + mix**2 * bend + 2 * s.sigma**2 * (before + mix * more)
-        if found is None or risk < least:
-            found, least = (replace(setting, mix=mix), drafts), risk
-    assert found is not None
-    return found
+        more = sum(d for _, d in seen) - sum(d for _, d in plain)
+        mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), least_mix), 1.0)
+        mixed = [(r + mix * (q - r), d + mix * (e - d)) for (r, d), (q, e) in zip(plain, seen, strict=True)]
+        if (risk := _risk(mixed, s)) < least:
+            found, least, chosen = replace(setting, mix=mix), risk, mixed
+    return found, *_freedom(chosen, s, bench)
 
 
-def _ready(image: torch.Tensor) -> Draft:
-    return Draft(lambda *_: image)
+def _seen(s: Setting, bench: Bench) -> tuple[Seen, list[tuple[float, ...]]]:
+    """Of a learned solver, and its objective in each window."""
+    run = solver(replace(s, samples=0))
+    objectives: list[tuple[float, ...]] = []
+
+    def solve(y: torch.Tensor) -> torch.Tensor:
+        solution = run(bench.op, y, bench.start(y))
+        objectives.append(solution.objective)
+        return solution.image
+
+    return _residuals(solve, s, bench), objectives[::2]
 
 
-def _stirred(s: Setting, bench: Bench) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Each window as it is and perturbed; the same perturbation every time."""
+def _residuals(solve: Start, s: Setting, bench: Bench) -> Seen:
     generator = torch.Generator().manual_seed(0)
-    return [
-        (y, y + _STIR * s.sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y))
-        for y in bench.windows
-    ]
-
-
-def _drafts(s: Setting, bench: Bench) -> list[tuple[Draft, Draft]]:
-    draft = drafter(s)
-    return [(draft(bench.op, y, bench.start(y)), draft(bench.op, z, bench.start(z))) for y, z in _stirred(s, bench)]
-
-
-def _seen(drafts: list[tuple[Draft, Draft]], s: Setting, bench: Bench) -> list[tuple[torch.Tensor, float]]:
-    """Residual and divergence of each window."""
     out = []
-    for (y, stirred), (here, there) in zip(_stirred(s, bench), drafts, strict=True):
-        a, b = (forward(bench.op, d.finish(s.last, s.mix)) for d in (here, there))
-        out.append((a - y, float(((stirred - y) * (b - a)).sum()) / (_STIR * s.sigma) ** 2))
+    for y in bench.windows:
+        stir = _STIR * s.sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y)
+        here, there = (forward(bench.op, solve(v)) for v in (y, y + stir))
+        out.append((here - y, float((stir * (there - here)).sum()) / (_STIR * s.sigma) ** 2))
     return out
 
 
-def _chi2(seen: list[tuple[torch.Tensor, float]], s: Setting, bench: Bench) -> tuple[float, float]:
-    """Reduced chi-square, and degrees of freedom per pixel."""
+def _risk(seen: Seen, s: Setting) -> float:
+    """Stein's estimate, but for what does not depend on the solution."""
+    return sum(float(r.square().sum()) + 2 * s.sigma**2 * d for r, d in seen)
+
+
+def _freedom(seen: Seen, s: Setting, bench: Bench) -> tuple[float, float]:
+    """Degrees of freedom per pixel, and reduced chi-square."""
     left = min(max(1.0 - sum(d for _, d in seen) / bench.pixels, _LEAST_LEFT), 1.0)
     square = sum(float(r.square().sum()) for r, _ in seen) / bench.pixels
-    return square / (s.sigma**2 * left), left
+    return left, square / (s.sigma**2 * left)
 
 
 def _total(objectives: list[tuple[float, ...]]) -> tuple[float, ...]:

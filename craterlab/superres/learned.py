@@ -1,4 +1,4 @@
-"""Solvers with a learned prior, on one block: plug-and-play, its gradient-step form, and posterior samples.
+"""Solvers with a learned prior, on one block: plug-and-play, its gradient-step form, and the network of one pass.
 
 All work in the prior's unit: the scene's median at 0.5 and six robust standard deviations to 1 (see
 `craterlab.nn.denoiser`); the block, the noise and the result are scaled alike, so nothing depends on the unit of the
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from craterlab.nn.denoiser import MULTIPLE, GradientDenoiser
 
-from .consistency import proximal, proximal_weighted
+from .consistency import project, proximal, proximal_weighted
 from .forward import Operator, forward
 
 Denoise = Callable[..., torch.Tensor]
@@ -23,8 +23,8 @@ Denoise = Callable[..., torch.Tensor]
 # Chosen on images of train splits at SNR 100 and 40, never on dev.
 ITERATIONS = 8
 EXACT = 2  # last iterations in float32: in bfloat16 blocks would differ by 2e-3 of the range where they meet
-STRENGTHS = (0.2, 0.4)  # lambda of Zhang et al. 2021, the weight of the prior; the scene chooses
-LEAST_MIX = 0.5  # least part of plug-and-play in a mixture with its Wiener start; the scene chooses
+STRENGTHS = (0.2, 0.4, 0.8)  # lambda of Zhang et al. 2021, the weight of the prior; the scene chooses
+LEAST_MIX = 0.25  # least part of plug-and-play in a mixture with its Wiener start; the scene chooses
 WIDEST, NARROWEST = 1.6, 0.15  # first and last noise level over the expected error of the Wiener start
 GS_STRENGTH, GS_LEVEL = 0.5, 0.5  # weight and the one noise level, over that error, of the gradient-step form
 
@@ -40,7 +40,7 @@ def plug_and_play(
     relative: torch.Tensor | None = None,
     iterations: int = ITERATIONS,
     strength: float = STRENGTHS[0],
-) -> Callable[[float], torch.Tensor]:
+) -> torch.Tensor:
     """Half-quadratic splitting with a denoiser as the proximal map of the prior (Zhang et al. 2021, IEEE Trans. PAMI
     44, 6360: DPIR).
 
@@ -65,9 +65,8 @@ def plug_and_play(
 
     Returns
     -------
-    callable
-        The last step, the one towards the data: its own weight of the prior -> (f rows, f columns). ``strength`` is
-        the plain scheme; what is left over is chosen by chi-square (`craterlab.superres.calibration`).
+    torch.Tensor, (f rows, f columns)
+        The last step is the one towards the data.
 
     Notes
     -----
@@ -75,20 +74,14 @@ def plug_and_play(
     the data by the exact proximal step with alpha = strength sigma^2 / level^2. Each iteration turns the image another
     way before the denoiser sees it, which evens out what it does by direction (Terris et al. 2024, CVPR).
     """
-
-    def to_data(x: torch.Tensor, level: float, weight: float) -> torch.Tensor:
-        alpha = weight * (sigma / level) ** 2
-        return proximal(op, y, x, alpha) if relative is None else proximal_weighted(op, y, x, alpha, relative)
-
-    levels = schedule(start_error, iterations)
     x = start
-    for i, level in enumerate(levels):
-        if i:
-            x = to_data(x, levels[i - 1], strength)
+    for i, level in enumerate(schedule(start_error, iterations)):
         # Padded before it is turned: the network's coarse grids must lie alike in every block.
         exact = i >= iterations - EXACT
         x = _turned_back(denoise(_turned(_padded(x), i), level, exact), i)[: x.shape[0], : x.shape[1]].contiguous()
-    return lambda weight: to_data(x, levels[-1], weight)
+        alpha = strength * (sigma / level) ** 2
+        x = proximal(op, y, x, alpha) if relative is None else proximal_weighted(op, y, x, alpha, relative)
+    return x
 
 
 def schedule(start_error: float, iterations: int) -> list[float]:
@@ -182,6 +175,14 @@ def gradient_step(
 def _potential(denoiser: GradientDenoiser, x: torch.Tensor, level: float) -> tuple[float, torch.Tensor]:
     value, slope = denoiser.gradient(x[None, None], level)
     return float(value), slope[0, 0]
+
+
+def direct(
+    op: Operator, y: torch.Tensor, start: torch.Tensor, sigma: float, start_error: float, denoise: Denoise
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One pass of a network over the Wiener solution: as it comes, and projected onto the images that agree with y."""
+    raw = denoise(start, start_error)
+    return project(op, y, raw, sigma), raw
 
 
 def posterior_samples(

@@ -1,4 +1,4 @@
-"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its last step, its samples."""
+"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its samples."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from craterlab.nn.denoiser import GradientDenoiser
 from craterlab.nn.priors import Prior, load_prior
 
 from . import learned
-from .consistency import noise_ratio, project
+from .consistency import noise_ratio
 from .forward import Operator
-from .precision import Precision, detail_band, local_power, maps
+from .precision import Precision, detail_band, local_power
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
+SPREAD = 0.92  # widens the samples' standard deviation to the errors measured on train images
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,6 @@ class Setting:
         Posterior samples for the error map; 0 for none.
     strength, mix : float
         Of "pnp": the weight of the prior, and how much of its solution is taken (the rest is the Wiener start).
-    last : float
-        Of "pnp": the weight of the prior in the last step. Of "net": mean square of the residual that its projection
-        allows, over that of the noise.
     """
 
     method: str
@@ -60,19 +58,6 @@ class Setting:
     instrument: Instrument
     strength: float = learned.STRENGTHS[0]
     mix: float = 1.0
-    last: float = 1.0
-
-    @property
-    def sampler(self) -> Any:
-        """Prior of everything that needs a plain denoiser."""
-        return self.prior if self.method == "pnp" else None
-
-    def into(self, v: torch.Tensor) -> torch.Tensor:
-        """Scene units, `offset` taken off, to the prior's."""
-        return (v - self.median) / self.unit + 0.5
-
-    def back(self, v: torch.Tensor) -> torch.Tensor:
-        return (v - 0.5) * self.unit + self.median
 
     def load(self) -> Prior:
         return load_prior(self.prior, DEFAULT_PRIOR[self.method], self.device)
@@ -88,75 +73,50 @@ class Solution:
     objective: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A block all but its last step: `finish` takes `last` and `mix` of a `Setting` and gives the image in scene units;
-    `raw` and `objective` as in `Solution`."""
-
-    finish: Callable[[float, float], torch.Tensor]
-    raw: torch.Tensor | None = None
-    objective: tuple[float, ...] = ()
-
-
-def drafter(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Draft]:
-    """Solve one block up to its last step, from its data and its Wiener solution, (rows, columns) and (f rows,
-    f columns)."""
+def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solution]:
+    """Solve one block from its data and its Wiener solution, (rows, columns) and (f rows, f columns)."""
     prior = s.load()
     denoise = _quick(prior, torch.device(s.device))
     sigma, error = s.sigma / s.unit, s.start_error / s.unit
 
-    def draft(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Draft:
-        given, first = s.into(y), s.into(start)
+    def solve(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Solution:
+        into = lambda v: (v - s.median) / s.unit + 0.5  # noqa: E731
+        back = lambda v: (v - 0.5) * s.unit + s.median  # noqa: E731
+        given, first = into(y), into(start)
+        raw, objective = None, list[float]()
         if s.method == "net":
-            raw = denoise(first, error)
-            return Draft(lambda share, _: s.back(project(op, given, raw, sigma * share**0.5)), s.back(raw))
-        if s.method == "pnp-gs":
+            x, raw = learned.direct(op, given, first, sigma, error, denoise)
+        elif s.method == "pnp-gs":
             assert isinstance(prior.denoise, GradientDenoiser)
             x, objective = learned.gradient_step(op, given, first, sigma, prior.denoise, error)
-            return Draft(lambda *_: s.back(x), objective=tuple(objective))
-        relative = noise_ratio(y + s.offset, s.instrument, s.offset)
-        last = learned.plug_and_play(op, given, first, sigma, error, denoise, relative=relative, strength=s.strength)
-        return Draft(lambda weight, mix: s.back(first + mix * (last(weight) - first)))
-
-    return draft
-
-
-def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solution]:
-    """Solve one block from its data and its Wiener solution, (rows, columns) and (f rows, f columns)."""
-    draft = drafter(s)
-    error = s.start_error / s.unit
-
-    def solve(op: Operator, y: torch.Tensor, start: torch.Tensor) -> Solution:
-        found = draft(op, y, start)
+        else:
+            relative = noise_ratio(y + s.offset, s.instrument, s.offset)
+            x = learned.plug_and_play(op, given, first, sigma, error, denoise, relative=relative, strength=s.strength)
+            x = first + s.mix * (x - first)
         drawn = None
         if s.samples:
             # The block's own bytes make its seed: the same block draws the same, wherever it is solved.
             seed = zlib.crc32(y.cpu().numpy().tobytes()) ^ s.seed
             generator = torch.Generator().manual_seed(seed)
-            sampler = _quick(load_prior(s.sampler, "prior", s.device), torch.device(s.device))
-            drawn = s.back(
-                learned.posterior_samples(
-                    op, s.into(y), s.into(start), s.sigma / s.unit, error, sampler,
-                    samples=s.samples, generator=generator,
-                )
-            )  # fmt: skip
-        return Solution(found.finish(s.last, s.mix), found.raw, drawn, found.objective)
+            sampler = (
+                denoise if s.method == "pnp" else _quick(load_prior(None, "prior", s.device), torch.device(s.device))
+            )
+            drawn = learned.posterior_samples(
+                op, given, first, sigma, error, sampler, samples=s.samples, generator=generator
+            )
+        return Solution(
+            back(x), None if raw is None else back(raw), None if drawn is None else back(drawn), tuple(objective)
+        )
 
     return solve
 
 
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """1-sigma and data share of every fine pixel from the posterior samples around the image.
-
-    The sampler takes the error of the clean image as even over the scene (see `learned.posterior_samples`), so its
-    spread says how much and hardly where; the local power of the terrain, as in the analytic map, says where.
-    """
+    """1-sigma and data share of every fine pixel from the posterior samples around the image."""
     assert solution.samples is not None
     off = solution.samples - solution.image
-    uneven = maps(y.cpu(), p, factor)[0].square() / (p.noise + p.model).mean()
-    scale = uneven.to(off)
-    variance = _smooth(off.square().mean(0), 0.75 * factor).to(off) * scale
-    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor).to(off) * scale
+    variance = _smooth(off.square().mean(0), 0.75 * factor) * SPREAD**2
+    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * SPREAD**2
     power = F.interpolate(local_power(y, p, factor)[None, None], scale_factor=factor, mode="bilinear")[0, 0]
     prior = power * p.detail_prior.mean()
     share = 1.0 - detail.cpu() / prior.clamp_min(1e-30)
