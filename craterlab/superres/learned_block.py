@@ -19,11 +19,11 @@ from craterlab.nn.priors import Prior, load_prior
 from . import learned
 from .consistency import noise_ratio
 from .forward import Operator
-from .precision import Precision, detail_band, local_power
+from .precision import Precision, detail_band, local_power, maps
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
-SPREAD = 0.92  # widens the samples' standard deviation to the errors measured on train images
+SPREAD = 1.03  # widens the samples' standard deviation to the errors measured on train images
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,20 @@ def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solut
 
 
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """1-sigma and data share of every fine pixel from the posterior samples around the image."""
+    """1-sigma and data share of every fine pixel from the posterior samples around the image.
+
+    The sampler takes the error of the clean image as even over the scene (see `learned.posterior_samples`), so its
+    spread says how much and hardly where; the local power of the terrain, as in the analytic map, says where.
+    """
     assert solution.samples is not None
     off = solution.samples - solution.image
-    variance = _smooth(off.square().mean(0), 0.75 * factor) * SPREAD**2
-    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * SPREAD**2
+    uneven = maps(y.cpu(), p, factor)[0].square() / (p.noise + p.model).mean() * SPREAD**2
+    variance = _smooth(off.square().mean(0), 0.75 * factor) * uneven
+    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * uneven
     power = F.interpolate(local_power(y, p, factor)[None, None], scale_factor=factor, mode="bilinear")[0, 0]
     prior = power * p.detail_prior.mean()
-    share = 1.0 - detail.cpu() / prior.clamp_min(1e-30)
-    return variance.sqrt().cpu(), share.clamp(0.0, 1.0)
+    share = 1.0 - detail / prior.clamp_min(1e-30)
+    return variance.sqrt(), share.clamp(0.0, 1.0)
 
 
 def _smooth(x: torch.Tensor, sigma: float) -> torch.Tensor:
