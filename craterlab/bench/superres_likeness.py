@@ -36,7 +36,7 @@ def likeness(
         instrument, factor, snr, set, method, images, and means over the images: psnr (dB, peak 255), ssim, chi2
         (as `superres` says it, with the noise it found) with chi2_low and chi2_high, noise_ratio (noise found over
         noise put in). A method that projects its result on the data has a second row, its name with ``-raw``, of the
-        image before.
+        image before. ``wiener`` has a second row too, ``wiener-flat``: see `textbook_wiener`.
     """
     from ..progress import progress_bar
 
@@ -58,6 +58,9 @@ def likeness(
                                 if "raw" in made:
                                     again = _before_projection(made, seen, camera(seen_by))
                                     cells[*key[:-1], f"{method}-raw"].append(_measures(again, truth.values, noise))
+                                if method == "wiener":
+                                    flat = textbook_wiener(made, seen, camera(seen_by))
+                                    cells[*key[:-1], "wiener-flat"].append(_measures(flat, truth.values, noise))
                 rows += [_row(key, values) for key, values in cells.items()]
                 bar.update()
     return sorted(rows, key=lambda r: (instruments.index(r["instrument"]), r["factor"], -r["snr"]))
@@ -74,6 +77,26 @@ def _before_projection(made: xr.Dataset, seen: np.ndarray, known: Instrument) ->
     again = forward(operator((seen.shape[0], seen.shape[1]), factor, known), torch.from_numpy(raw)).numpy()
     fit = float(np.square(again - seen, dtype=np.float64).mean()) / (sigma**2 * float(made.attrs["residual_dof"]))
     return made.assign(image=made["raw"]).assign_attrs(chi2=fit)
+
+
+def textbook_wiener(made: xr.Dataset, seen: np.ndarray, known: Instrument) -> xr.Dataset:
+    """The Wiener filter as it is mostly written down, with one number for noise over signal at all frequencies: the
+    noise that `made` found, over the variance of the observation. What the spectrum is worth shows beside it."""
+    import torch
+
+    from ..superres.forward import forward, operator
+    from ..superres.solvers import wiener, wiener_weights
+
+    sigma = float(made.attrs["noise_sigma"])
+    op = operator((seen.shape[0], seen.shape[1]), int(made.attrs["factor"]), known)
+    white = torch.full(op.fine_shape, float(seen.var()), dtype=torch.float64)
+    weights, left = wiener_weights(op, white, sigma)
+    offset = float(seen.mean())
+    y = torch.from_numpy(seen - np.float32(offset))
+    x = wiener(op, y, weights)
+    fit = float((forward(op, x) - y).square().mean()) / (sigma**2 * float(left.mean()))
+    image = made["image"].copy(data=x.numpy() + np.float32(offset))
+    return made.assign(image=image).assign_attrs(chi2=fit)
 
 
 def _measures(made: xr.Dataset, truth: np.ndarray, noise: float) -> tuple[float, ...]:

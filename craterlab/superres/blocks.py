@@ -21,7 +21,7 @@ from craterlab.nn.denoiser import UNIT_SCALES
 from craterlab.normalise import robust_range
 from craterlab.tiling import Reader, Window, tiles
 
-from . import learned_block, solvers
+from . import calibration, learned_block, solvers
 from .consistency import noise_ratio
 from .estimate import noise_curve
 from .forward import Operator, forward, operator
@@ -91,36 +91,74 @@ def plan(
     """
     windows = sample(read, shape)
     offset = float(np.mean([w.mean(dtype=np.float64) for w in windows]))
+    told = instrument.noise_sigma is not None
     instrument, spectrum = _noise_and_spectrum(windows, instrument, offset)
+    found = _linear(windows, factor, instrument, method, device, offset, spectrum)
+    if method not in learned_block.DEFAULT_PRIOR:
+        return found
+    median, scale = robust_range(np.stack(windows))
+    brightness = median - offset, UNIT_SCALES * scale
+    parts = [torch.from_numpy(p - np.float32(offset)).to(device) for p in _parts(windows, factor)]
+
+    def tool(linear: Plan) -> tuple[learned_block.Setting, calibration.Bench]:
+        error = float((linear.precision.noise + linear.precision.model).mean().sqrt())
+        setting = learned_block.Setting(
+            method, prior, offset, *brightness, linear.spectrum.sigma, error, samples, seed, device, linear.instrument
+        )
+        op, weights = _tools(linear, (parts[0].shape[0], parts[0].shape[1]))
+        return setting, calibration.Bench(op, lambda y: solvers.wiener(op, y, weights), parts)
+
+    def with_noise(sigma: float) -> Plan:
+        # Shot noise keeps its share.
+        ratio = sigma / spectrum.sigma
+        read_noise, gain = (instrument.noise_sigma or 0.0) * ratio, instrument.gain
+        camera = replace(instrument, noise_sigma=sigma if gain is None else read_noise, gain=gain and gain / ratio**2)
+        refitted = replace(fit_spectrum(windows, camera, offset), sigma_from="image")
+        return _linear(windows, factor, camera, method, device, offset, refitted)
+
+    if finds := method == "pnp" and not told:
+        # The learned prior tells texture from noise better than a power law does.
+        chi2 = calibration.plain_chi2(*tool(found))
+        found = with_noise(calibration.other_noise(spectrum.sigma, chi2, calibration.PLAIN_AIM))
+    setting, share, chi2, objective = calibration.measure(*tool(found))
+    for _ in range(2 if finds else 0):
+        sigma = found.spectrum.sigma
+        if (other := calibration.other_noise(sigma, chi2, calibration.AIM)) == sigma:
+            break
+        found = with_noise(other)
+        setting, share, chi2, objective = calibration.measure(*tool(found))
+    return replace(found, left=share, learned=setting, objective=objective)
+
+
+def _linear(
+    windows: list[np.ndarray],
+    factor: int,
+    instrument: Instrument,
+    method: str,
+    device: str,
+    offset: float,
+    spectrum: Spectrum,
+) -> Plan:
+    """What does not take a learned prior."""
     errors = precision(factor, instrument, spectrum, linear="bicubic" if method == "bicubic" else "wiener")
     op = operator(windows[0].shape, factor, instrument)
     _, left = solvers.wiener_weights(op, prior_variance(op, spectrum), spectrum.sigma)
     share = 1.0 if method == "bicubic" else float(left.mean())
     strength = _tv_strength(op, windows[:4], offset, spectrum, share) if method == "tv" else 0.0
-    found = Plan(factor, instrument, method, offset, spectrum, errors, strength, share, device)
-    if method not in learned_block.DEFAULT_PRIOR:
-        return found
-    median, scale = robust_range(np.stack(windows))
-    setting = learned_block.Setting(
-        method,
-        prior,
-        offset,
-        median - offset,
-        UNIT_SCALES * scale,
-        spectrum.sigma,
-        float((errors.noise + errors.model).mean().sqrt()),
-        samples,
-        seed,
-        device,
-        instrument,
-    )
+    return Plan(factor, instrument, method, offset, spectrum, errors, strength, share, device)
+
+
+def _parts(windows: list[np.ndarray], factor: int) -> list[np.ndarray]:
+    """Up to four pieces of the windows, of one size, spread over them; float32."""
+    rows, cols = windows[0].shape
     side = max(24, _WINDOW_FINE // factor)
-    parts = [w[:side, :side].astype(np.float32) - np.float32(offset) for w in windows[:: max(1, len(windows) // 4)][:4]]
-    op, weights = _tools(found, parts[0].shape)
-    setting, share, objective = learned_block.measure(
-        setting, lambda y: solvers.wiener(op, y, weights), op, [torch.from_numpy(p).to(device) for p in parts]
-    )
-    return replace(found, left=share, learned=setting, objective=objective)
+    pieces = [
+        w[r : r + side, c : c + side]
+        for w in windows
+        for r in range(0, max(rows - side, 0) + 1, side)
+        for c in range(0, max(cols - side, 0) + 1, side)
+    ]
+    return [p.astype(np.float32) for p in pieces[:: max(1, len(pieces) // 4)][:4]]
 
 
 def _noise_and_spectrum(

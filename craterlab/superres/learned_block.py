@@ -1,11 +1,11 @@
-"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its degrees of freedom."""
+"""A learned solver at work on the blocks of a scene: its unit, its prior on its device, its samples."""
 
 from __future__ import annotations
 
 import contextlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,14 +18,12 @@ from craterlab.nn.priors import Prior, load_prior
 
 from . import learned
 from .consistency import noise_ratio
-from .forward import Operator, forward
-from .precision import Precision, detail_band, local_power
+from .forward import Operator
+from .precision import Precision, detail_band, local_power, maps
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
-SPREAD = 0.92  # widens the samples' standard deviation to the errors measured on train images
-_STIR = 0.5  # perturbation, in sigmas, that measures the degrees of freedom
-_LEAST_LEFT = 0.01  # below, the perturbation measures nothing
+SPREAD = 1.03  # widens the samples' standard deviation to the errors measured on train images
 
 
 @dataclass(frozen=True)
@@ -113,100 +111,21 @@ def solver(s: Setting) -> Callable[[Operator, torch.Tensor, torch.Tensor], Solut
     return solve
 
 
-Start = Callable[[torch.Tensor], torch.Tensor]
-
-
-def measure(
-    s: Setting, start: Start, op: Operator, windows: list[torch.Tensor]
-) -> tuple[Setting, float, tuple[float, ...]]:
-    """Choose what plug-and-play leaves to choose, and count the residual's degrees of freedom.
-
-    Parameters
-    ----------
-    s : Setting
-    start : callable
-        The Wiener solution of a window.
-    op : Operator
-        For the shape of the windows.
-    windows : list of torch.Tensor, (rows, columns)
-
-    Returns
-    -------
-    setting : Setting
-        With `strength` and `mix` of least estimated risk ("pnp"), else as it was.
-    left : float
-        Degrees of freedom of the residual per pixel, for `chi2`.
-    objective : tuple of float
-        Summed over the windows, where the method has one.
-
-    Notes
-    -----
-    With y' = A x(y), r = y' - y and the divergence of y -> y' measured by one random perturbation (Ramani, Blu &
-    Unser 2008, IEEE Trans. Image Process. 17, 1540), Stein's unbiased estimate of the risk |A x(y) - A x|^2 is
-    |r|^2 - n sigma^2 + 2 sigma^2 div. Along the line from one solution to another it is a parabola, whose minimum is
-    the best mixture (Blu & Luisier 2007, ibid. 16, 2778). No truth is needed. The residual keeps n - div degrees of
-    freedom: for the minimum mean-square estimate of a Gaussian scene its mean square is exactly that share of the
-    noise.
-    """
-    generator = torch.Generator().manual_seed(0)
-    stirs = [_STIR * s.sigma * (torch.randint(0, 2, y.shape, generator=generator) * 2 - 1).to(y) for y in windows]
-
-    def seen(solve: Start) -> list[tuple[torch.Tensor, float]]:
-        """Residual and divergence of each window."""
-        out = []
-        for y, stir in zip(windows, stirs, strict=True):
-            here = forward(op, solve(y))
-            there = forward(op, solve(y + stir))
-            out.append((here - y, float((stir * (there - here)).sum() / (_STIR * s.sigma) ** 2)))
-        return out
-
-    count = sum(y.numel() for y in windows)
-    if s.method != "pnp":
-        run = solver(replace(s, samples=0))
-        objectives: list[tuple[float, ...]] = []
-
-        def once(y: torch.Tensor) -> torch.Tensor:
-            solution = run(op, y, start(y))
-            objectives.append(solution.objective)
-            return solution.image
-
-        left = 1.0 - sum(d for _, d in seen(once)) / count
-        return s, min(max(left, _LEAST_LEFT), 1.0), _total(objectives[::2])
-
-    wiener = seen(start)
-    base = sum(float(r.square().sum()) for r, _ in wiener)
-    before = sum(d for _, d in wiener)
-    best = (float("inf"), s, 1.0)
-    for strength in learned.STRENGTHS:
-        setting = replace(s, strength=strength, mix=1.0, samples=0)
-        run = solver(setting)
-        found = seen(lambda y, run=run: run(op, y, start(y)).image)  # type: ignore[misc]
-        across = sum(float((r * (q - r)).sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
-        bend = sum(float((q - r).square().sum()) for (r, _), (q, _) in zip(wiener, found, strict=True))
-        more = sum(d for _, d in found) - before
-        mix = min(max(-(across + s.sigma**2 * more) / max(bend, 1e-30), learned.LEAST_MIX), 1.0)
-        risk = base + 2 * mix * across + mix**2 * bend + 2 * s.sigma**2 * (before + mix * more)
-        if risk < best[0]:
-            best = (risk, replace(s, strength=strength, mix=mix), 1.0 - (before + mix * more) / count)
-    return best[1], min(max(best[2], _LEAST_LEFT), 1.0), ()
-
-
-def _total(objectives: list[tuple[float, ...]]) -> tuple[float, ...]:
-    """Summed over windows; one that stopped early stays at its last value."""
-    length = max(len(o) for o in objectives)
-    return tuple(sum(o[min(i, len(o) - 1)] for o in objectives) for i in range(length)) if length else ()
-
-
 def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """1-sigma and data share of every fine pixel from the posterior samples around the image."""
+    """1-sigma and data share of every fine pixel from the posterior samples around the image.
+
+    The sampler takes the error of the clean image as even over the scene (see `learned.posterior_samples`), so its
+    spread says how much and hardly where; the local power of the terrain, as in the analytic map, says where.
+    """
     assert solution.samples is not None
     off = solution.samples - solution.image
-    variance = _smooth(off.square().mean(0), 0.75 * factor) * SPREAD**2
-    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * SPREAD**2
+    uneven = maps(y.cpu(), p, factor)[0].square() / (p.noise + p.model).mean() * SPREAD**2
+    variance = _smooth(off.square().mean(0), 0.75 * factor) * uneven
+    detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * uneven
     power = F.interpolate(local_power(y, p, factor)[None, None], scale_factor=factor, mode="bilinear")[0, 0]
     prior = power * p.detail_prior.mean()
-    share = 1.0 - detail.cpu() / prior.clamp_min(1e-30)
-    return variance.sqrt().cpu(), share.clamp(0.0, 1.0)
+    share = 1.0 - detail / prior.clamp_min(1e-30)
+    return variance.sqrt(), share.clamp(0.0, 1.0)
 
 
 def _smooth(x: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -272,6 +272,14 @@ def test_a_result_is_measured_before_its_projection_too(folder, monkeypatch):
     assert before["chi2"] > after["chi2"] + 1
 
 
+def test_the_spectrum_is_worth_something_beside_the_textbook_filter(folder):
+    options = {"instruments": ["generic"], "factors": [2], "snrs": (40.0,), "progress": False}
+    rows = superres_likeness.likeness(folder, ["hrsc"], "train", ["bicubic", "wiener"], **options)
+    gain = {r["method"]: r["psnr"] for r in rows}
+    assert list(gain) == ["bicubic", "wiener", "wiener-flat"]
+    assert gain["wiener"] > gain["wiener-flat"]
+
+
 def test_times_come_from_a_process_of_their_own():
     (row,) = times(["bicubic"], size=192, progress=False)
     assert 0 < row["seconds"] < 60
@@ -299,7 +307,7 @@ def test_all_parts_on_a_small_folder(folder, capsys, tmp_path):
     assert set(result["seconds"]) == {"table", "yield", "invented"}
     assert said == format_tables(result) + "\n"
     table = pd.DataFrame(result["table"])
-    assert len(table) == 2 * 2 * 2 * 2  # cameras, SNR, sets, methods
+    assert len(table) == 2 * 2 * 2 * 3  # cameras, SNR, sets, methods with the textbook filter
     assert set(table.instrument) == {"generic", "LROC NAC"}
     quality = table.groupby(["snr", "method"]).psnr.mean()
     assert quality[100.0, "wiener"] > quality[40.0, "wiener"]
