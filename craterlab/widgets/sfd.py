@@ -159,7 +159,7 @@ class SFD(Limited, Widget):
             f"N(1) = {found.n1_per_km2:.3g} per km²" if not found.upper_limit else f"N(1) < {found.n1_hi:.3g} per km²"
         )
         # Where the production function ends is of no interest when no crater is so large.
-        beyond = self.range_km is None and not (self._size[self.mask] >= 1000 * hi).any()
+        beyond = self._asked()[-1] is None and not (self._size[self.mask] >= 1000 * hi).any()
         span = f"{lo:.4g} km and more" if beyond else f"{lo:.4g} to {hi:.4g} km"
         line = f"{density}; {found.n:,.6g} craters of {span}"
         self.age = {
