@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import CraterlabError
 from .blocks import LargeKernels, Residual, conv_bn
 from .peaks import peaks
 
@@ -52,6 +53,8 @@ class CraterNet(nn.Module):
 
     def __init__(self, width: int = 24, kernels: tuple[int, ...] = KERNELS) -> None:
         super().__init__()
+        if any(k % 2 == 0 or k < 1 for k in kernels):
+            raise CraterlabError(f"kernels are {list(kernels)}; wanted odd sizes, which have a middle")
         self.settings = {"width": width, "kernels": list(kernels)}
         w = (width, 2 * width, 4 * width, 5 * width)
         self.stem = nn.Sequential(conv_bn(2, w[0], 5, 2), Residual(w[0]))

@@ -64,6 +64,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(out, monkeypatch, model)
 def test_an_option_that_an_architecture_does_not_have_is_named(out):
     with pytest.raises(CraterlabError, match="kernel_sizes"):
         run(out, steps=1, options={"kernel_sizes": [3]})
+    with pytest.raises(CraterlabError, match="odd sizes"):
+        run(out, steps=1, options={"kernels": [3, 4]})
 
 
 @pytest.mark.parametrize("kernels", [[3, 3, 3, 3], [7, 11], []])
