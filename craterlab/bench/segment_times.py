@@ -67,6 +67,7 @@ def l5_full() -> None:
     """Time the published network on one patch and print a row as JSON."""
     import torch
 
+    from ..inference import autocast
     from ..nn.marslsnet import LAYERS, PATCH, MarsLsNet
 
     net = MarsLsNet("L", 5, "full").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,7 +76,7 @@ def l5_full() -> None:
     for name in ("infer", "train"):
         net.train(name == "train")
         wall, cpu = time.perf_counter(), time.process_time()
-        with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(name == "train"):
+        with autocast(torch.device("cpu")), torch.set_grad_enabled(name == "train"):
             logit = net(x)
         if name == "train":
             logit.float().mean().backward()

@@ -90,15 +90,13 @@ def kinds_of(
     import torch
 
     from craterlab.crater_profiles import OTHER_TRANSITION_M, TRANSITION_M
-    from craterlab.inference import quick_precision
+    from craterlab.inference import autocast
     from craterlab.nn.chipnet import DESCRIBED
 
     transition = TRANSITION_M.get(setting.body or "", OTHER_TRANSITION_M)
     device = next(namer.net.parameters()).device
     described = np.full((len(where), DESCRIBED), np.nan, np.float32)
     seen = np.zeros(len(where))
-    precision = quick_precision(device)
-    quick = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     for index, picture, ground in chips(image, elevation, shape, where):
         seen[index] = np.isfinite(picture[:, RHO < 1]).mean(1)
         if ground is not None:
@@ -109,7 +107,7 @@ def kinds_of(
         for first in range(0, len(index), _BATCH):
             part = slice(first, first + _BATCH)
             x = torch.from_numpy(maps[part]).to(device).contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode(), quick:
+            with torch.inference_mode(), autocast(device):
                 told = namer.net.describe(x, torch.from_numpy(values[part]).to(device))
             described[index[part]] = told.cpu().numpy()
         if bar is not None:

@@ -146,11 +146,10 @@ class Page:
             self.age[:] = [pn.pane.HTML("Size-frequency distribution and age appear here.")]
         else:
             self.limits[:] = [mirror(session.thresholds)]
-            self.age[:] = [] if session.sfd is None else [mirror(session.sfd)]
-        if session.thresholds is not None:
             session.thresholds.observe(self._link, _LIMITS)
-        if session.sfd is not None:
-            session.sfd.observe(self._link, "range_km")
+            self.age[:] = [] if session.sfd is None else [mirror(session.sfd)]
+            if session.sfd is not None:
+                session.sfd.observe(self._link, "range_km")
         self._link()
 
     def _link(self, _: Any = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import CraterlabError
+from ..inference import autocast
 from ..nn.marslsnet import MarsLsNet
 from ..nn.unet import UNet
 from ..nn.weights import for_inference, read_weights, weights_path
@@ -121,8 +121,7 @@ def probabilities(segmenter: Segmenter, layers: np.ndarray, precision: torch.dty
     """Probabilities (n, rows, columns) of layers (n, 7, rows, columns) in their spreads; NaN where a layer is."""
     device = next(segmenter.net.parameters()).device
     x = torch.from_numpy(np.nan_to_num(layers, nan=0.0)).to(device).contiguous(memory_format=torch.channels_last)
-    cast = torch.autocast(device.type, precision) if precision != torch.float32 else contextlib.nullcontext()
-    with torch.inference_mode(), cast:
+    with torch.inference_mode(), autocast(device, precision):
         logit = segmenter.net(x)[:, 0].float()
     slope, intercept = segmenter.calibration
     out: np.ndarray = torch.sigmoid(slope * logit + intercept).cpu().numpy()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from craterlab.inference import quick_precision
+from craterlab.inference import autocast
 from craterlab.instruments import Instrument
 from craterlab.nn.denoiser import GradientDenoiser
 from craterlab.nn.priors import Prior, load_prior
@@ -19,7 +17,7 @@ from craterlab.nn.priors import Prior, load_prior
 from . import learned
 from .consistency import noise_ratio
 from .forward import Operator
-from .precision import Precision, detail_band, local_power, maps
+from .precision import Precision, detail_band, fine_power
 
 DEFAULT_PRIOR = {"pnp": "prior", "pnp-gs": "prior-gs", "net": "superres-net"}
 SAMPLES = 8
@@ -119,10 +117,11 @@ def sampled_maps(solution: Solution, y: torch.Tensor, p: Precision, factor: int)
     """
     assert solution.samples is not None
     off = solution.samples - solution.image
-    uneven = maps(y.cpu(), p, factor)[0].square() / (p.noise + p.model).mean() * SPREAD**2
+    power = fine_power(y.cpu(), p, factor)
+    noise, model = (t.to(power).repeat(*y.shape) for t in (p.noise, p.model))
+    uneven = (noise + power * model) / (p.noise + p.model).mean() * SPREAD**2
     variance = _smooth(off.square().mean(0), 0.75 * factor) * uneven
     detail = _smooth(detail_band(off, factor).square().mean(0), 0.75 * factor) * uneven
-    power = F.interpolate(local_power(y, p, factor)[None, None], scale_factor=factor, mode="bilinear")[0, 0]
     prior = power * p.detail_prior.mean()
     share = 1.0 - detail / prior.clamp_min(1e-30)
     return variance.sqrt(), share.clamp(0.0, 1.0)
@@ -143,12 +142,8 @@ def quick_denoiser(prior: Any, device: str) -> tuple[Callable[..., torch.Tensor]
 
 
 def _quick(prior: Prior, device: torch.device) -> learned.Denoise:
-    precision = quick_precision(device)
-
     def denoise(x: torch.Tensor, sigma: float, exact: bool = False) -> torch.Tensor:
-        full = exact or precision == torch.float32
-        cast = contextlib.nullcontext() if full else torch.autocast(device.type, precision)
-        with torch.inference_mode(), cast:
+        with torch.inference_mode(), autocast(device, torch.float32 if exact else None):
             out = prior.denoise(x[None, None], sigma)
         return out[0, 0].float().clone()
 

@@ -129,6 +129,12 @@ def _band_power(p: Precision, factor: int) -> tuple[float, float]:
     return p.spectrum.sigma**2 * float(band.square().mean()), float((band.square() * scene).mean())
 
 
+def fine_power(y: torch.Tensor, p: Precision, factor: int) -> torch.Tensor:
+    """`local_power` at every fine pixel, (f rows, f columns)."""
+    power = local_power(y, p, factor)[None, None]
+    return torch.nn.functional.interpolate(power, scale_factor=factor, mode="bilinear", align_corners=False)[0, 0]
+
+
 def maps(y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
     """1-sigma and data share of every fine pixel of a block.
 
@@ -147,9 +153,7 @@ def maps(y: torch.Tensor, p: Precision, factor: int) -> tuple[torch.Tensor, torc
         0..1.
     """
     rows, cols = y.shape
-    power = torch.nn.functional.interpolate(
-        local_power(y, p, factor)[None, None], scale_factor=factor, mode="bilinear", align_corners=False
-    )[0, 0]
+    power = fine_power(y, p, factor)
     noise, model, d_noise, d_model, d_prior = (
         t.to(y).repeat(rows, cols) for t in (p.noise, p.model, p.detail_noise, p.detail_model, p.detail_prior)
     )
