@@ -134,7 +134,7 @@ def superres(
     """
     from craterlab.scene import as_scene
 
-    from . import blocks
+    from . import blocks, planning
     from .learned_block import SAMPLES
 
     factor, method = _checked(factor, method, prior)
@@ -155,7 +155,9 @@ def superres(
     if fit_psf:
         camera, psf_error = _fitted(read, shape, camera)
     samples = SAMPLES if uncertainty and method in _LEARNED else 0
-    plan = blocks.plan(read, shape, factor, camera, method, chosen, prior=prior, samples=samples, seed=seed)
+    plan = planning.plan(
+        read, shape, factor, camera, method, chosen, prior=prior, samples=samples, seed=seed, progress=progress
+    )
     solve = blocks.block_solver(plan)
     names = blocks.bands(method)
 
@@ -245,8 +247,8 @@ def _several(
 
 
 def _fitted(read: Any, shape: tuple[int, int], camera: Instrument) -> tuple[Instrument, float]:
-    from .blocks import sample
     from .estimate import fit_psf
+    from .planning import sample
 
     fit = fit_psf(sample(read, shape), camera)
     return replace(camera, psf_sigma_px=fit.sigma_px, mtf=None), fit.error_px

@@ -211,7 +211,7 @@ def audit(result: Any, scene: Any, *, instrument: str | Instrument | None = None
     """
     from craterlab.scene import as_scene
 
-    from . import blocks, reobserve
+    from . import planning, reobserve
     from .psf import fit_psf
 
     observed = as_scene(scene)
@@ -223,7 +223,7 @@ def audit(result: Any, scene: Any, *, instrument: str | Instrument | None = None
     shape = (image.sizes["y"], image.sizes["x"])
     read, read_fine = _reader(image), _reader(made["image"].transpose("y", "x"))
 
-    plan = blocks.plan(read, shape, factor, camera, "wiener", "cpu")
+    plan = planning.plan(read, shape, factor, camera, "wiener", "cpu")
     if (sigma := _positive(attrs.get("noise_sigma"))) is not None:
         plan = replace(plan, spectrum=replace(plan.spectrum, sigma=sigma))
     dof = _positive(attrs.get("residual_dof"))

@@ -21,6 +21,7 @@ from .learned_block import Setting, solver
 
 _STIR = 0.5  # perturbation, in sigmas
 _LEAST_LEFT = 0.01  # degrees of freedom per pixel below which the perturbation measures nothing
+_PLAIN_STRENGTHS = learned.STRENGTHS[:2]  # the heaviest is right in mixtures only
 _SLOPE = 1.0  # typical fall of log chi-square with log sigma on train images
 # Chi-squares at which the noise is left as it is, where they lie on train images with the noise that is there.
 PLAIN_AIM, AIM = (0.95, 1.15), (0.95, 1.05)
@@ -40,15 +41,24 @@ class Bench:
     start : callable
         The Wiener solution of a window.
     windows : list of torch.Tensor, (rows, columns)
+    solved : callable
+        Called after each solution of a learned solver.
     """
 
     op: Operator
     start: Start
     windows: list[torch.Tensor]
+    solved: Callable[[], object] = lambda: None
 
     @property
     def pixels(self) -> int:
         return sum(y.numel() for y in self.windows)
+
+
+def solutions(method: str, windows: int, rounds: int, *, plain: bool) -> int:
+    """How many solutions of a learned solver `rounds` of `measure` take, and `plain_chi2` before them."""
+    weights = len(learned.STRENGTHS) if method == "pnp" else 1
+    return 2 * weights * windows * rounds + plain * 2 * len(_PLAIN_STRENGTHS) * -(-windows // 2)
 
 
 def other_noise(sigma: float, chi2: float, aim: tuple[float, float]) -> float:
@@ -81,7 +91,7 @@ def plain_chi2(s: Setting, bench: Bench) -> float:
     of it.
     """
     half = replace(bench, windows=bench.windows[::2])
-    return _best(s, half, learned.STRENGTHS[:2], 1.0)[2]  # the heaviest is right in mixtures only
+    return _best(s, half, _PLAIN_STRENGTHS, 1.0)[2]
 
 
 def measure(s: Setting, bench: Bench) -> tuple[Setting, float, float, tuple[float, ...]]:
@@ -134,6 +144,7 @@ def _seen(s: Setting, bench: Bench) -> tuple[Seen, list[tuple[float, ...]]]:
     def solve(y: torch.Tensor) -> torch.Tensor:
         solution = run(bench.op, y, bench.start(y))
         objectives.append(solution.objective)
+        bench.solved()
         return solution.image
 
     return _residuals(solve, s, bench), objectives[::2]

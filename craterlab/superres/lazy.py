@@ -8,7 +8,8 @@ import numpy as np
 
 from craterlab.tiling import Reader, tiles
 
-from .blocks import HALO, Plan, Solver, chi2, core_size, owned
+from .blocks import HALO, Solver, chi2, core_size, owned
+from .planning import Plan
 
 _SAMPLE_BLOCKS = 9
 

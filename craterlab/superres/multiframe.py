@@ -21,10 +21,11 @@ from craterlab.normalise import robust_range
 from craterlab.tiling import Window, tiles
 
 from .alignment import Aligned, align, values_of
-from .blocks import HALO, Plan, core_size, fill, owned, plan
+from .blocks import HALO, core_size, owned
 from .consistency import noise_ratio
 from .forward import dct2
 from .joint import Denoise, Stack, btv_strength, farsiu, fuse, levels, roughness, stack
+from .planning import Plan, fill, plan
 from .precision import local_power
 from .precision_frames import FramesPrecision, frames_precision
 from .shifted import observe

@@ -13,7 +13,7 @@ import torch
 
 from craterlab.tiling import Reader, Tile, Window, tiles
 
-from . import blocks, solvers
+from . import blocks, planning, solvers
 from .consistency import noise_ratio
 from .forward import Operator, dct2, fold, forward, idct2, operator, unfold
 from .prior import prior_variance
@@ -68,7 +68,7 @@ class Detail:
     power: dict[str, np.ndarray]  # radial power spectra: observation, bicubic, result
 
 
-def re_observe(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: blocks.Plan) -> Residual:
+def re_observe(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: planning.Plan) -> Residual:
     """Send a fine image through the instrument of a plan and compare with the observation, block by block.
 
     Parameters
@@ -109,7 +109,7 @@ def re_observe(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: bl
     return Residual(out, _lag1(out), laplacian)
 
 
-def expected_autocorrelation(plan: blocks.Plan) -> float:
+def expected_autocorrelation(plan: planning.Plan) -> float:
     """Lag-1 autocorrelation of the residual of the Wiener estimate when its model is right.
 
     A fit leaves little of the long waves in the residual, so this is below zero.
@@ -121,7 +121,7 @@ def expected_autocorrelation(plan: blocks.Plan) -> float:
     return float((power * (shift[:, None] + shift[None, :]) / 2.0).sum() / power.sum())
 
 
-def detail(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: blocks.Plan) -> Detail:
+def detail(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: planning.Plan) -> Detail:
     """Null-space energy, sharpness on edges and power spectra from up to 32 blocks spread over the image."""
     f = plan.factor
     _, gap = _margins(plan)
@@ -169,7 +169,7 @@ def detail(read: Reader, read_fine: Reader, shape: tuple[int, int], plan: blocks
     )
 
 
-def _margins(plan: blocks.Plan) -> tuple[int, int]:
+def _margins(plan: planning.Plan) -> tuple[int, int]:
     """Halo of a block, and how far from nodata a residual is not to be trusted; coarse pixels."""
     width = equivalent_width(plan.instrument)
     return max(12, math.ceil(5 * width)), max(2, math.ceil(3 * width))
@@ -190,10 +190,10 @@ def _load(
     if hole.all():
         return None
     use = ~binary_dilation(hole, iterations=gap) if hole.any() else ~hole
-    return blocks.fill(y, hole), blocks.fill(x, hole.repeat(factor, 0).repeat(factor, 1)), use
+    return planning.fill(y, hole), planning.fill(x, hole.repeat(factor, 0).repeat(factor, 1)), use
 
 
-def _centred(x: np.ndarray, plan: blocks.Plan) -> torch.Tensor:
+def _centred(x: np.ndarray, plan: planning.Plan) -> torch.Tensor:
     return torch.from_numpy(x.astype(np.float32) - np.float32(plan.offset))
 
 
@@ -217,7 +217,7 @@ def _lag1(r: np.ndarray) -> float:
     return (total / pairs) / (square / known) if pairs and square > 0 else math.nan
 
 
-def _tools(shape: tuple[int, int], plan: blocks.Plan) -> tuple[Operator, torch.Tensor]:
+def _tools(shape: tuple[int, int], plan: planning.Plan) -> tuple[Operator, torch.Tensor]:
     op = operator(shape, plan.factor, plan.instrument)
     return op, solvers.wiener_weights(op, prior_variance(op, plan.spectrum), plan.spectrum.sigma)[0]
 
@@ -228,7 +228,7 @@ def _unseen(op: Operator, weights: torch.Tensor, x: torch.Tensor) -> torch.Tenso
     return idct2(z - weights * unfold(op, fold(op, op.gain * z)))
 
 
-def _unseen_of_terrain(plan: blocks.Plan) -> float:
+def _unseen_of_terrain(plan: planning.Plan) -> float:
     """RMS of x - A^+ A x expected of an x with the fitted spectrum, image units."""
     op = operator((64, 64), plan.factor, plan.instrument, dtype=torch.float64)
     prior = prior_variance(op, plan.spectrum)

@@ -11,9 +11,9 @@ import torch
 
 import craterlab as cl
 from craterlab import Instrument
-from craterlab.superres.blocks import sample
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
+from craterlab.superres.planning import sample
 
 torch.set_num_threads(1)
 

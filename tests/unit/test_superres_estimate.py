@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from craterlab import CraterlabError, Instrument
 from craterlab.superres import estimate
-from craterlab.superres.blocks import sample
 from craterlab.superres.estimate import fit_psf, noise_curve
 from craterlab.superres.forward import forward, operator
+from craterlab.superres.planning import sample
 
 torch.set_num_threads(1)
 ANY = Instrument("any")

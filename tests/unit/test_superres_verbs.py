@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from io import StringIO
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tqdm import tqdm
 
 import craterlab as cl
 from craterlab import CraterlabError, Instrument
-from craterlab.superres import blocks
+from craterlab.superres import blocks, planning
 from craterlab.superres.forward import forward, operator
 
 from .test_superres import GENERIC, observe, psnr, terrain
@@ -53,6 +55,25 @@ def test_gradient_step_logs_a_falling_objective(seen):
     made = sharpen(y[:48, :48], method="pnp-gs")
     objective = made.attrs["objective"]
     assert len(objective) >= 2 and all(b <= a for a, b in itertools.pairwise(objective))
+
+
+@pytest.mark.parametrize(("method", "noise_sigma"), [("pnp", None), ("pnp", 1.0), ("net", None)])
+def test_the_bar_of_the_noise_and_the_prior_counts_what_is_solved(seen, monkeypatch, method, noise_sigma):
+    _, y = seen
+    bars = []
+
+    def bar(show, **options):
+        bars.append(tqdm(**options | {"file": StringIO(), "disable": False}))
+        return bars[-1]
+
+    monkeypatch.setattr(planning, "progress_bar", bar)
+    camera = Instrument("camera", psf_sigma_px=0.5, noise_sigma=noise_sigma)
+    sharpen(y[:48, :48], method=method, instrument=camera)
+    (told,) = bars
+    # The search for the noise may end early.
+    assert 0 < told.n <= told.total
+    if method == "net" or noise_sigma:
+        assert told.n == told.total
 
 
 def test_blocks_of_the_learned_solver_make_no_seams(monkeypatch):
