@@ -14,6 +14,7 @@ from craterlab.errors import CraterlabError
 from .counting import BINNINGS, Bins, bins_of
 from .curves import System
 from .fits import FIT_ERRORS, fit
+from .following import departure
 from .functions import epochs
 from .functions import system as find_system
 from .poisson import QUANTILES, check_prior, exposure, quantiles
@@ -100,7 +101,9 @@ def age(
     Notes
     -----
     A binned count is taken by whole bins: one that reaches over an end of the range is left out, with a note. A fit of
-    no crater gives the upper limit of Poisson statistics.
+    no crater gives the upper limit of Poisson statistics. Where the craters in the range do not follow the production
+    function (Kolmogorov-Smirnov, p < 0.01; not asked of a binned count), one age does not describe them whatever its
+    error says: a note gives the Poisson ages below and above the diameter where the two are furthest apart.
 
     References
     ----------
@@ -143,6 +146,7 @@ system='Moon, Neukum (1983)', method='poisson', prior='n1')
         range_km, lambda: bins_of(source, "pseudo-log", "whole"), s.production, bins_kind, notes
     )
     n = count_within(source, span, share, notes)
+    notes += _departure(source, share, area, s, span, prior, perimeter)
     made: dict[str, Any] = {
         "binning": "as counted" if isinstance(source, Counts) and fitted else bins_kind,
         "secondaries": secondaries, "ghosts": ghosts, "partial": share, "perimeter_km": perimeter,
@@ -231,6 +235,23 @@ def count_within(source: Counts | Selected, span: tuple[float, float], partial: 
     weight = np.ones(source.d_km.size) if source.weight is None else source.weight
     total = math.fsum((weight if share is None else weight * share)[within])
     return int(total) if total == int(total) else total
+
+
+def _departure(
+    source: Counts | Selected,
+    partial: str,
+    area: float,
+    s: System,
+    span: tuple[float, float],
+    prior: str,
+    perimeter: float | None,
+) -> list[str]:
+    if isinstance(source, Counts):  # of its craters only the bins are known
+        return []
+    share, weight = source.fraction if partial == "fraction" else None, source.weight
+    if share is not None:
+        weight = share if weight is None else weight * share
+    return departure(source.d_km, weight, area, s, span, prior, perimeter)
 
 
 def _check(

@@ -12,6 +12,7 @@ from craterlab.errors import CraterlabError
 from .ages import fitted_age, poisson_age
 from .counting import KINDS, SFD, Bins, bin_of, edges_for, occupied, sfd_of_bins
 from .curves import System
+from .following import departure
 from .functions import system as find_system
 from .poisson import check_prior
 from .ranges import choose_range
@@ -124,6 +125,7 @@ class LiveCount:
         p = self.system.production
         span, reason = choose_range(range_km, lambda: bins, p, "none" if method == "poisson" else self.binning, notes)
         n = int(np.count_nonzero((d >= span[0] * (1 - 1e-9)) & (d < span[1] * (1 - 1e-9))))
+        notes += departure(d, None, self.area_km2, self.system, span, prior)
         made: dict[str, Any] = {"binning": "none" if method == "poisson" else self.binning}
         if method == "poisson" or not n:
             if method != "poisson":

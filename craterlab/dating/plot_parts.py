@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .curves import Epoch, Equilibrium, System
 from .functions import system as find_system
+from .result import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +91,8 @@ def age_text(a: Age) -> str:
     if a.upper_limit:
         return a.text
     factor, unit = a.unit
-    plus, minus = (a.hi_ga - a.age_ga) * factor, (a.age_ga - a.lo_ga) * factor
-    return rf"${a.age_ga * factor:.3g}^{{+{plus:.2g}}}_{{-{minus:.2g}}}$ {unit}"
+    plus, minus = (figures(v * factor, 2) for v in (a.hi_ga - a.age_ga, a.age_ga - a.lo_ga))
+    return rf"${figures(a.age_ga * factor, 3)}^{{+{plus}}}_{{-{minus}}}$ {unit}"
 
 
 def time_text(t_ga: float) -> str:

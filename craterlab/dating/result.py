@@ -82,16 +82,12 @@ class Age:
     @property
     def unit(self) -> tuple[float, str]:
         """Factor from Ga, and the unit in which the age is written: Ga, Ma or ka."""
-        return next((f, u) for f, u in ((1, "Ga"), (1e3, "Ma"), (1e6, "ka")) if self.hi_ga * f >= 1 or u == "ka")
+        return _unit(self.hi_ga)
 
     @property
     def text(self) -> str:
         """The age as one writes it: "3.74 (+0.097 -0.14) Ga", "< 2.1 Ga" for an upper limit."""
-        factor, unit = self.unit
-        if self.upper_limit:
-            return f"< {self.hi_ga * factor:.2g} {unit}"
-        plus, minus = (self.hi_ga - self.age_ga) * factor, (self.age_ga - self.lo_ga) * factor
-        return f"{self.age_ga * factor:.3g} (+{plus:.2g} -{minus:.2g}) {unit}"
+        return written(self.age_ga, self.lo_ga, self.hi_ga, upper_limit=self.upper_limit)
 
     @property
     def choices(self) -> str:
@@ -138,3 +134,21 @@ class Age:
             f"Age({self.text}, N(1)={self.n1_per_km2:.3e} per km2, n={self.n:.6g}, {lo:.4g}-{hi:.4g} km "
             f"({self.range_reason}), area_km2={self.area_km2:.6g}, system={self.system!r}, {self.choices}{notes})"
         )
+
+
+def written(age_ga: float, lo_ga: float, hi_ga: float, *, upper_limit: bool = False) -> str:
+    """An age and its bounds in the unit that suits them; see `Age.text`."""
+    factor, unit = _unit(hi_ga)
+    if upper_limit:
+        return f"< {figures(hi_ga * factor, 2)} {unit}"
+    plus, minus = (figures(v * factor, 2) for v in (hi_ga - age_ga, age_ga - lo_ga))
+    return f"{figures(age_ga * factor, 3)} (+{plus} -{minus}) {unit}"
+
+
+def figures(value: float, digits: int) -> str:
+    """A number to so many significant figures: "110", where the format `.2g` says "1.1e+02"."""
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
+def _unit(hi_ga: float) -> tuple[float, str]:
+    return next((f, u) for f, u in ((1, "Ga"), (1e3, "Ma"), (1e6, "ka")) if hi_ga * f >= 1 or u == "ka")
