@@ -74,6 +74,8 @@ def characterize(
 
         major_m, minor_m : float
             Axes (diameters) of the rim ellipse on the ground, metres, with ``major_std_m``, ``minor_std_m``.
+            Noise bends circles into ellipses: the axis ratio leans to 1 (a prior of scale 1.08 with a long tail) where
+            the rim points leave it open.
         angle_deg : float
             Of the major axis, clockwise from north, 0..180; NaN for a circle.
         ellipse_from : str

@@ -6,7 +6,8 @@ opposite signs towards and away from the sun and not at all across. The sign pat
 so the direction of the sun need not be known.
 
 The ellipse is fitted to the radii as a function of azimuth by Gauss-Newton steps with Tukey's biweight (Beaton &
-Tukey 1974) and weak priors towards the given circle, which keep it in place where part of the rim is missing.
+Tukey 1974) and weak priors towards the given circle, which keep it in place where part of the rim is missing. What is
+found then is weighed against what is known beforehand: most craters are nearly round.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ _REACH = 0.18  # 1-sigma of where the crest is looked for, crater radii
 _STEPS, _STEPS_AGAIN = 7, 3  # from a circle, from an ellipse found before
 _GATE = 0.14  # crater radii around an ellipse found before
 _PRIOR = np.array([0.15, 0.15, 0.15, 0.07, 0.07])  # east, north, log radius, two of shape
+_ROUND, _TAIL = 0.04, 3.0  # scale of the shape parameters (axis ratio 1.08) and degrees of freedom of Student's t
 _NOISE = 1.5  # of the slope, below which an edge does not count
 _INDEPENDENT = 4.0  # rims bulge and slump over about 90 degrees: as many points are independent
-_CREST = 0.02  # what "the rim" is, relative: crest, break of slope, edge of the shadow
+_CREST = 0.03  # what "the rim" is, relative: crest, break of slope, edge of the shadow
 _MIN_POINTS = 18
 _MIN_OCTANTS = 4
 
@@ -53,6 +55,7 @@ class Ellipses:
     minor_std: Floats
     good: NDArray[np.bool_]
     theta: Floats  # (n, 5): the parameters of `radius_at`
+    loose: Floats  # (n, 5): before the prior had its weight, to look for more points around
 
 
 def trace(points: Points, radius_px: Floats) -> Ellipses:
@@ -70,8 +73,8 @@ def trace(points: Points, radius_px: Floats) -> Ellipses:
     """
     found = fit_ellipses(*points(None), radius_px)
     for _ in range(2):
-        expected = np.where(found.good[:, None], radius_at(found.theta), np.nan)
-        found = fit_ellipses(*points(expected), radius_px, found.theta)
+        expected = np.where(found.good[:, None], radius_at(found.loose), np.nan)
+        found = fit_ellipses(*points(expected), radius_px, found.loose)
     return found
 
 
@@ -212,7 +215,7 @@ def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats, start: Float
     Ellipses
         `good` needs 18 of 72 points in at least 4 of 8 octants, half of which agree with the ellipse. Standard errors
         are those of the weighted fit, scaled by the scatter about it and by the number of independent points, with
-        2 % for what is called the rim.
+        3 % for what is called the rim.
     """
     n = len(radius)
     theta = np.zeros((n, 5)) if start is None else start
@@ -234,8 +237,8 @@ def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats, start: Float
         theta = theta + np.clip(np.linalg.solve(normal, right[..., None])[..., 0], -0.15, 0.15)
         theta = np.clip(theta, -0.45, 0.45)
     independent = np.minimum(2 * np.pi * radius_px, _INDEPENDENT) / AZIMUTHS
-    # The prior counts once, the points by how many of them are independent.
-    covariance = np.linalg.inv(precision + (normal - precision) * independent[:, None, None])
+    # A weak prior finds any shape; now the points count by how many of them are independent.
+    loose, (theta, covariance) = theta, _with_prior(theta, (normal - precision) * independent[:, None, None])
     p, q = theta[:, 3], theta[:, 4]
     m = np.maximum(np.hypot(p, q), 1e-9)
     stds = []
@@ -259,7 +262,25 @@ def fit_ellipses(radius: Floats, weight: Floats, radius_px: Floats, start: Float
         minor * stds[1] * blank,
         good,
         np.where(good[:, None], theta, 0.0),
+        np.where(good[:, None], loose, 0.0),
     )
+
+
+def _with_prior(theta: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Most likely parameters and their covariance where the rim points say `theta` with the precision `points` (n, 5,
+    5).
+
+    Noise bends every circle into an ellipse, and most craters are nearly round: without the prior of Student's t on the
+    two parameters of shape, whose long tail leaves clearly oval craters alone, all ellipses come out too long.
+    """
+    found, whole = theta, points
+    for _ in range(5):
+        shape = (found[:, 3:] ** 2).sum(1) / _ROUND**2
+        prior = np.tile(_PRIOR**-2.0, (len(theta), 1))
+        prior[:, 3:] = ((_TAIL + 2) / (_TAIL + shape) / _ROUND**2)[:, None]
+        whole = points + prior[:, None] * np.eye(5)
+        found = np.asarray(np.linalg.solve(whole, points @ theta[..., None])[..., 0], float)
+    return found, np.asarray(np.linalg.inv(whole), float)
 
 
 def _spread(residual: Floats, weight: Floats) -> Floats:
