@@ -231,7 +231,8 @@ class Page:
             else:
                 self._fill_counts()
             found = f": {job.result['craters']:,} craters" if "craters" in job.result else ""
-            self.say(f"{verb}: done{found}.")
+            read = " Click one to read what it is." if job.function is states.verbs.characterize else ""
+            self.say(f"{verb}: done{found}.{read}")
         elif job.state == "failed":
             self.say(f"{verb}: {job.error}", alarm=True)
         else:

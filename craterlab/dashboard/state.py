@@ -148,8 +148,7 @@ class Session:
 
     def show(self, craters: gpd.GeoDataFrame | None, view: View) -> None:
         """Lay craters on the image, with their thresholds and their age."""
-        from ..grid import grid_of
-        from ..widgets.table import columns, rings
+        from ..widgets.table import columns
 
         assert self.scene is not None and self.swipe is not None
         self.craters, self.thresholds, self.sfd = craters, None, None
@@ -158,15 +157,11 @@ class Session:
         if "refused" in craters:
             # By hand; they stay in the table for those who teach a detector.
             craters = craters[craters["refused"].astype(object).map(lambda v: v is not True)]
-        score, size = columns(craters)
+        score, _ = columns(craters)
         unscored = int((~np.isfinite(score)).sum())
         if unscored and not self.note:
             self.note = f"{unscored:,} craters have no finite score: they count only while no lowest score is set."
-        # All at once for the browser, the number of rings being that of scores.
-        with self.swipe.hold_trait_notifications():
-            self.swipe.rings = rings(grid_of(self.scene), craters).astype("<f4").tobytes()
-            self.swipe.scores = score.astype("<f8").tobytes()
-            self.swipe.diameters_m = size.astype("<f8").tobytes()
+        self.swipe.lay(craters)
         self.thresholds = silent(
             Thresholds(
                 craters,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 # Of the messages between the two sides; raised on both when one of them changes.
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class Widget(anywidget.AnyWidget):

@@ -14,6 +14,7 @@ from .base import STATIC, Widget
 from .picture import draw_view
 from .pyramid import Pyramid, image_of
 from .table import Limited, columns, kept, rings
+from .told import told
 from .viewed import Viewed, grid_under, ground_by_row, layer_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Swipe(Viewed, Limited, Widget):
     mode, divider, view, show_craters, show_std
         What is shown; `view` is [x, y, zoom], the pixel of `a` in the middle and CSS pixels for one of them.
     picked : int
-        Row of the crater that was clicked, -1 for none.
+        Row of the crater that was clicked, -1 for none; what its table says of it is told below the picture.
     selected : GeoDataFrame
         The craters within the limits.
 
@@ -74,6 +75,7 @@ class Swipe(Viewed, Limited, Widget):
     show_craters = t.Bool(True).tag(sync=True)
     show_std = t.Bool(False).tag(sync=True)
     picked = t.Int(-1).tag(sync=True)
+    about = t.Dict().tag(sync=True)  # row and words on the crater picked
 
     def __init__(
         self,
@@ -105,6 +107,7 @@ class Swipe(Viewed, Limited, Widget):
                 error = Pyramid(b["std"])
                 self._pyramids["std"], self._limits["std"] = error, error.limits
                 shown.append(layer_of("std", "1σ", error, where, error.limits, "cividis"))
+        self._grids = grid, other
         self._craters = craters
         self._score, self._size = (np.zeros(0), np.zeros(0)) if craters is None else columns(craters)
         super().__init__(
@@ -121,6 +124,7 @@ class Swipe(Viewed, Limited, Widget):
         if all(np.isnan(lo) for lo, _ in self._limits.values()):
             self.error = "Every pixel is NaN: there is nothing to show. Check the nodata value of the image."
         self.observe(self._answer, "request")
+        self.observe(self._tell, "picked")
 
     def _second(self, image: xr.DataArray, label: str, where: Any, same: bool | None) -> dict[str, Any]:
         right = Pyramid(image)
@@ -132,6 +136,28 @@ class Swipe(Viewed, Limited, Widget):
             limits = base
         self._pyramids["b"], self._limits["b"] = right, limits
         return layer_of("b", label, right, where, limits)
+
+    def lay(self, craters: pd.DataFrame) -> None:
+        """Show another crater table in place of the one shown.
+
+        Raises
+        ------
+        CraterlabError
+            It is none, or of another scene.
+        """
+        circles = rings(self._grids[0], craters, self._grids[1])
+        self._score, self._size = columns(craters)
+        self._craters = craters
+        # All at once for the browser, the number of rings being that of scores.
+        with self.hold_trait_notifications():
+            self.rings = circles.astype("<f4").tobytes()
+            self.scores = self._score.astype("<f8").tobytes()
+            self.diameters_m = self._size.astype("<f8").tobytes()
+            self.picked = -1
+
+    def _tell(self, _: Any = None) -> None:
+        row, table = self.picked, self._craters
+        self.about = {} if table is None or not 0 <= row < len(table) else {"row": row, "text": told(table.iloc[row])}
 
     @property
     def selected(self) -> pd.DataFrame | None:

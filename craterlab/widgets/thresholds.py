@@ -95,6 +95,10 @@ class Thresholds(Limited, Widget):
         left.set_xlabel("score (probability of a crater)")
         right.set(xlabel="diameter (m)", xscale="log")
         right.xaxis.set_minor_formatter(lambda *_: "")
+        if mask.size and not size.size:
+            right.clear()
+            right.set_axis_off()
+            right.text(0.5, 0.5, "diameters are not known in metres:\nthe image has no scale", ha="center", va="center")
         left.axvline(self.score_min, color="#0072b2")
         for limit in (self.diameter_min_m, self.diameter_max_m):
             if limit is not None:

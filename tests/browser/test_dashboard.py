@@ -89,7 +89,13 @@ def test_sharpen_describe_and_download(served, tab, tmp_path):
     says(page, r"Sharpen ×2: done")
     page.get_by_text("Side by side").click()
     button(page, "Describe craters").click()
-    says(page, r"Describe craters: done")
+    says(page, r"Describe craters: done: .+ Click one to read what it is")
+    box = page.locator(".craterlab-stage").bounding_box()
+    for x, y in np.random.default_rng(0).uniform(0.1, 0.9, (60, 2)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if "Crater in row" in page.inner_text(".craterlab-swipe"):
+            break
+    says(page, r"Crater in row \d+: .+ · (valid|ghost|layered|secondary|unknown)")
     page.get_by_role("slider", name="Lowest score").press("PageUp")
     page.wait_for_selector(FRESH)
     page.screenshot(path=tmp_path / "sharp.png")

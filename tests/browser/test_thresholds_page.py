@@ -7,6 +7,7 @@ import pytest
 from pages import data, drag, frames, state, table
 
 from craterlab.widgets import Thresholds
+from craterlab.widgets.base import PROTOCOL
 
 LIMITS = ("score_min", "diameter_min_m", "diameter_max_m")
 
@@ -86,13 +87,20 @@ def test_an_empty_catalogue_is_an_answer(opened, craters):
     assert state(page, "score_min") == pytest.approx(0.1)
 
 
+def test_without_a_scale_there_is_no_size_to_drag(opened, craters):
+    page = opened(Thresholds(craters.assign(diameter_m=np.nan)))
+    page.get_by_text("Diameters are not known in metres: the image has no scale.").wait_for()
+    assert page.get_by_role("slider", name="diameter").count() == 0
+    page.get_by_role("slider", name="Lowest score").press("PageUp")
+    assert 0 < int(data(page, "thresholds", "kept")) < 800
+
+
 def test_another_version_says_so(opened, craters):
     widget = Thresholds(craters)
     widget.set_trait("protocol", 99)
     page = opened(widget, ".craterlab-error:not([hidden])")
-    assert (
-        "another version (2) than craterlab in Python (99): reload the page" in page.get_by_role("alert").inner_text()
-    )
+    said = f"another version ({PROTOCOL}) than craterlab in Python (99): reload the page"
+    assert said in page.get_by_role("alert").inner_text()
 
 
 def test_an_error_of_python_is_shown(opened, craters):

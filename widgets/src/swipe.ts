@@ -20,6 +20,8 @@ export interface SwipeTraits extends CommonTraits, LimitTraits, ViewTraits {
   show_craters: boolean;
   show_std: boolean;
   picked: number;
+  /** What Python's table says of the crater picked. */
+  about: { row?: number; text?: string };
 }
 
 const FLICKER_MS = 600;
@@ -104,6 +106,8 @@ function build(shell: Shell<SwipeTraits>): () => void {
       const score = Number.isNaN(scores[chosen]) ? "no score" : `score ${scores[chosen].toFixed(3)}`;
       const size = Number.isNaN(sizes[chosen]) ? `${short(ring(rings, chosen).width)} px` : metres(sizes[chosen]);
       about = `Crater in row ${chosen}: ${size} wide, ${score}`;
+      const known = model.get("about");
+      if (known.row === chosen && known.text) about += ` · ${known.text}`;
     }
     status.textContent = [about, text].filter(Boolean).join(" · ");
     root.dataset.kept = String(n);
@@ -256,7 +260,7 @@ function build(shell: Shell<SwipeTraits>): () => void {
   );
   listeners.onChange(
     model,
-    ["picked"],
+    ["picked", "about"],
     shell.guard(() => {
       say();
       viewer.ask();

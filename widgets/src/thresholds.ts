@@ -149,6 +149,7 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
   const low = sizeHandle("Smallest diameter", "≥", "diameter_min_m", 0);
   const high = sizeHandle("Largest diameter", "<", "diameter_max_m", 1);
 
+  const sizeTitle = el("h4");
   const kept = el("span", "craterlab-kept", { role: "status", "aria-live": "polite" });
   const note = el("span", "craterlab-faint");
   const reset = button("Reset", "Remove all limits", () => {
@@ -163,7 +164,7 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
   root.append(
     el("h4", "", {}, "Score (probability of a crater); bars as the root of the count"),
     byScore.box,
-    el("h4", "", {}, "Diameter"),
+    sizeTitle,
     bySize.box,
   );
 
@@ -176,6 +177,11 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
       if (d > 0 && d < lo) lo = d;
       if (Number.isFinite(d) && d > hi) hi = d;
     }
+    // Without a scale there is nothing to show or to drag.
+    bySize.box.hidden = scores.length > 0 && !(hi > 0);
+    sizeTitle.textContent = bySize.box.hidden
+      ? "Diameters are not known in metres: the image has no scale."
+      : "Diameter";
     span = hi > 0 ? [round(lo, Math.floor), round(hi, Math.ceil)] : [1, 1000];
     if (span[1] <= span[0]) span[1] = span[0] * 2;
     byScore.fill(scores, 0, 1);

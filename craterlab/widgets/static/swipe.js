@@ -278,8 +278,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 2)
-        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 3)
+        own = `This view is of another version (${3}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -653,6 +653,8 @@ function build(shell) {
     if (chosen >= 0 && chosen < mask.length) {
       let score = Number.isNaN(scores[chosen]) ? "no score" : `score ${scores[chosen].toFixed(3)}`, size = Number.isNaN(sizes[chosen]) ? `${short(ring(rings, chosen).width)} px` : metres(sizes[chosen]);
       about = `Crater in row ${chosen}: ${size} wide, ${score}`;
+      let known = model.get("about");
+      known.row === chosen && known.text && (about += ` · ${known.text}`);
     }
     status.textContent = [about, text].filter(Boolean).join(" · "), root.dataset.kept = String(n);
   }, viewer = new Viewer({
@@ -746,7 +748,7 @@ function build(shell) {
     })
   ), listeners.onChange(
     model,
-    ["picked"],
+    ["picked", "about"],
     shell.guard(() => {
       say(), viewer.ask();
     })

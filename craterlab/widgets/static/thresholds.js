@@ -252,8 +252,8 @@ function widget(name, label, build2) {
       };
       host.replaceChildren(root, line);
       let end, theirs = model.get("protocol");
-      if (theirs !== 2)
-        own = `This view is of another version (${2}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
+      if (theirs !== 3)
+        own = `This view is of another version (${3}) than craterlab in Python (${theirs}): reload the page, and restart the kernel if that does not help.`;
       else
         try {
           end = build2(shell);
@@ -340,7 +340,7 @@ function build(shell) {
       limits[name] = open ? null : Number(held.toPrecision(4)), moved();
     },
     done
-  }), low = sizeHandle("Smallest diameter", "≥", "diameter_min_m", 0), high = sizeHandle("Largest diameter", "<", "diameter_max_m", 1), kept = el("span", "craterlab-kept", { role: "status", "aria-live": "polite" }), note = el("span", "craterlab-faint"), reset = button("Reset", "Remove all limits", () => {
+  }), low = sizeHandle("Smallest diameter", "≥", "diameter_min_m", 0), high = sizeHandle("Largest diameter", "<", "diameter_max_m", 1), sizeTitle = el("h4"), kept = el("span", "craterlab-kept", { role: "status", "aria-live": "polite" }), note = el("span", "craterlab-faint"), reset = button("Reset", "Remove all limits", () => {
     Object.assign(limits, { score_min: 0, diameter_min_m: null, diameter_max_m: null }), moved(), done();
   });
   byScore.box.append(scoreHandle.element), bySize.box.append(low.element, high.element);
@@ -348,7 +348,7 @@ function build(shell) {
   root.append(el("div", "craterlab-bar", {}, kept, reset, note)), root.append(
     el("h4", "", {}, "Score (probability of a crater); bars as the root of the count"),
     byScore.box,
-    el("h4", "", {}, "Diameter"),
+    sizeTitle,
     bySize.box
   );
   let load = () => {
@@ -356,7 +356,7 @@ function build(shell) {
     let [lo, hi] = [Number.POSITIVE_INFINITY, 0];
     for (let d of sizes)
       d > 0 && d < lo && (lo = d), Number.isFinite(d) && d > hi && (hi = d);
-    span = hi > 0 ? [round(lo, Math.floor), round(hi, Math.ceil)] : [1, 1e3], span[1] <= span[0] && (span[1] = span[0] * 2), byScore.fill(scores, 0, 1), bySize.fill(Float64Array.from(sizes, Math.log10), Math.log10(span[0]), Math.log10(span[1])), bySize.resize(bySize.width), frame.ask();
+    bySize.box.hidden = scores.length > 0 && !(hi > 0), sizeTitle.textContent = bySize.box.hidden ? "Diameters are not known in metres: the image has no scale." : "Diameter", span = hi > 0 ? [round(lo, Math.floor), round(hi, Math.ceil)] : [1, 1e3], span[1] <= span[0] && (span[1] = span[0] * 2), byScore.fill(scores, 0, 1), bySize.fill(Float64Array.from(sizes, Math.log10), Math.log10(span[0]), Math.log10(span[1])), bySize.resize(bySize.width), frame.ask();
   };
   return load(), listeners.onChange(model, ["scores", "diameters_m"], shell.guard(load)), listeners.add(
     watchWidth(

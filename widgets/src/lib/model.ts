@@ -21,7 +21,7 @@ export interface RenderProps<T> {
 }
 
 /** Of the messages between the two sides; raised on both when one of them changes. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** Binary traits arrive as DataView. */
 export function float64(view: DataView | undefined): Float64Array {
