@@ -44,7 +44,7 @@ def test_wiener_restores_real_terrain(data, name, gain, covered):
 
 def test_real_product_keeps_its_place_and_level(data):
     path = sorted((data / "themis" / "images").glob("*.png"))[0]
-    scene = cl.open_scene(path, instrument="THEMIS IR")
+    scene = cl.open_scene(path, instrument="THEMIS IR").isel(x=slice(40, 160), y=slice(60, 170))
     sharp = cl.superres(scene, 2)
     assert sharp.attrs["body"] == "Mars" and sharp.attrs["instrument"] == "THEMIS IR"
     np.testing.assert_allclose(sharp.rio.bounds(), scene.rio.bounds())

@@ -78,8 +78,9 @@ def test_the_bar_of_the_noise_and_the_prior_counts_what_is_solved(seen, monkeypa
 
 
 def test_blocks_of_the_learned_solver_make_no_seams(monkeypatch):
-    y = observe(terrain(512, 6), 2, 1.0)
+    y = observe(terrain(384, 6), 2, 1.0)
     camera = replace(GENERIC, noise_sigma=1.0)  # told, it need not be searched for
+    monkeypatch.setattr(planning, "_WINDOW_FINE", 96)  # to choose the weight of the prior in; the same for both
     monkeypatch.setattr(blocks, "_CORE_FINE", 4000)
     whole = sharpen(y, instrument=camera).image
     monkeypatch.setattr(blocks, "_CORE_FINE", 256)
