@@ -313,7 +313,15 @@ def test_the_working_folder_itself_can_be_written(tmp_path, monkeypatch):
     assert listing(tmp_path) == ["a"]
 
 
-def test_an_interrupt_between_two_renames_waits(tmp_path):
+@pytest.fixture
+def interrupts():
+    """On, though a shell that starts this in its background turns them off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_between_two_renames_waits(interrupts):
     assert threading.current_thread() is threading.main_thread()
     with output._uninterrupted():
         signal.raise_signal(signal.SIGINT)
