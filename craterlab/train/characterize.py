@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import time
 from pathlib import Path
@@ -16,8 +15,8 @@ from ..catalog import MORPHOLOGIES
 from ..inference import autocast
 from ..nn.chipnet import ChipNet
 from .chips import SHARD, Batch, draw_batch, read_chips, view_in_scene, view_of_chip, write_chips
-from .detector import average_into, rate, read_checkpoint, write_checkpoint
 from .fellows import Scene, describe_scenes, erosion_loss, gathered, read_described, train_fellows
+from .loop import fit
 from .scene_chips import SHARD as SCENES
 from .scene_chips import read_scenes, write_scenes
 
@@ -67,8 +66,6 @@ def train_characterize(
     Path
         The checkpoint, or when the last step is done the weights, calibrated on simulated craters held out.
     """
-    from ..progress import progress_bar
-
     began, where = time.monotonic(), torch.device(device)
     checkpoint, folder = out / "checkpoint.pt", out / "scenes"
     count = max(_HELD_OUT[0] + 1, -(-chips // SHARD)), max(_HELD_OUT[1] + 1, -(-scenes // SCENES))
@@ -79,40 +76,29 @@ def train_characterize(
     craters = Craters(folder)
     torch.manual_seed(seed)
     net = ChipNet(width).to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), lr, weight_decay=0.05)
-    step = read_checkpoint(checkpoint, net, average, optimiser, where)
-    running: dict[str, float] = {}
-    bar = progress_bar(total=steps, initial=step, desc="chipnet", unit="step", mininterval=5)
-    with (out / "log.jsonl").open("a") as log:
-        while step < steps and not (minutes and time.monotonic() - began > 60 * minutes):
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, steps, lr)
-            # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
-            rng = np.random.default_rng([seed, step])
-            net.train()
-            value, parts = _loss(net, craters.draw(batch, rng), where)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-            optimiser.step()
-            step += 1
-            average_into(average, net, min(0.998, 1 - 1 / (step / 10 + 1)))
-            running = {k: 0.98 * running.get(k, v) + 0.02 * v for k, v in parts.items()}
-            bar.update()
-            if step % 50 == 0 or step == steps:
-                entry = {"step": step, "seconds": time.monotonic() - began} | running
-                log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
-                log.flush()
-            if step % 250 == 0:
-                write_checkpoint(checkpoint, net, average, optimiser, step)
-    bar.close()
-    write_checkpoint(checkpoint, net, average, optimiser, step)
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        net.train()
+        return _loss(net, craters.draw(batch, np.random.default_rng([seed, step])), where)
+
+    average, step = fit(
+        net,
+        torch.optim.AdamW(net.parameters(), lr, weight_decay=0.05),
+        loss,
+        steps=steps,
+        checkpoint=checkpoint,
+        log=out / "log.jsonl",
+        name="chipnet",
+        clip=2.0,
+        memory=0.998,
+        minutes=minutes,
+        began=began,
+    )
     if step < steps:
         return checkpoint
     # Descriptions go with the state of the network.
     described = out / f"described-{step}"
-    if not describe_scenes(described, average.eval(), craters, SCENES, seed, minutes):
+    if not describe_scenes(described, average, craters, SCENES, seed, minutes):
         return checkpoint
     told = read_described(described)
     train_fellows(average, [s for k, s in told if k < craters.scenes_taught], steps=fellow_steps, seed=seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import multiprocessing
@@ -18,6 +17,7 @@ from ..inference import autocast
 from ..nn.zoo import load
 from .batches import Shards
 from .calibrate import calibrate
+from .loop import fit
 from .recipe import TRAINABLE, Recipe
 from .sets import check_may_train
 from .simulated import SHARD, render_shards
@@ -84,10 +84,6 @@ def train_detector(
             renderer.terminate()
 
 
-def rate(step: int, steps: int, lr: float) -> float:
-    return lr * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps)))
-
-
 def _loop(
     data: Path | None,
     out: Path,
@@ -97,11 +93,8 @@ def _loop(
     minutes: float | None,
     device: torch.device,
 ) -> Path:
-    from ..progress import progress_bar
-
-    started = time.monotonic()
     torch.manual_seed(recipe.seed)
-    how, steps = TRAINABLE[recipe.model], recipe.steps
+    how = TRAINABLE[recipe.model]
     try:
         model = how.new(recipe.width, **recipe.options)
     except TypeError as err:
@@ -109,18 +102,9 @@ def _loop(
     if recipe.start:
         _start_from(model, recipe)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(model).eval()
-    optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=0.02)
-    checkpoint = out / "checkpoint.pt"
-    step = read_checkpoint(checkpoint, model, average, optimiser, device)
     sources = {} if data is None else {name: how.load(name, data, "fit") for name in shares}
-    log = (out / "log.jsonl").open("a")
-    running: dict[str, float] = {}
-    bar = progress_bar(total=steps, initial=step, desc=recipe.model, unit="step", mininterval=5)
-    while step < steps and not (minutes and time.monotonic() - started > 60 * minutes):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(step, steps, recipe.lr)
-        # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng([recipe.seed, step])
         image, target, weight = (
             t.to(device) for t in how.batch(shards, sources, shares, recipe.batch, rng, how.encode)
@@ -128,28 +112,27 @@ def _loop(
         train_mode(model, only_head=step < recipe.frozen_steps)
         with autocast(device):
             output = model(image.contiguous(memory_format=torch.channels_last))
-        value, parts = how.loss(output, target, weight)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        step += 1
-        average_into(average, model, min(0.999, 1 - 1 / (step / 10 + 1)))
-        for k, v in parts.items():
-            running[k] = v if k not in running else 0.98 * running[k] + 0.02 * v
-        bar.update()
-        if step % 50 == 0 or step == steps:
-            shards.refresh()
-            entry = {"step": step, "seconds": time.monotonic() - started, "shards": len(shards.paths)} | running
-            log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
-            log.flush()
-        if step % 250 == 0:
-            write_checkpoint(checkpoint, model, average, optimiser, step)
-    bar.close()
-    log.close()
-    write_checkpoint(checkpoint, model, average, optimiser, step)
-    if step < steps:
-        return checkpoint
+        return how.loss(output, target, weight)
+
+    def also(step: int, average: torch.nn.Module) -> dict[str, float]:
+        shards.refresh()
+        return {"shards": len(shards.paths)}
+
+    average, step = fit(
+        model,
+        torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=0.02),
+        loss,
+        steps=recipe.steps,
+        checkpoint=out / "checkpoint.pt",
+        log=out / "log.jsonl",
+        name=recipe.model,
+        clip=5.0,
+        memory=0.999,
+        minutes=minutes,
+        also=also,
+    )
+    if step < recipe.steps:
+        return out / "checkpoint.pt"
     return _export(average, data, out, list(shares), step, recipe)
 
 
@@ -190,45 +173,3 @@ def _export(average: torch.nn.Module, data: Path | None, out: Path, sets: list[s
     result = calibrate(weights, data, sets=sets, seed=recipe.seed, images=images)
     (out / "calibration.json").write_text(json.dumps(result, indent=1))
     return weights
-
-
-@torch.no_grad()
-def average_into(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """Exponential moving average of weights and batch statistics: steadier than the last step's."""
-    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if a.dtype.is_floating_point:
-            a.lerp_(b, 1 - decay)
-        else:
-            a.copy_(b)
-
-
-def write_checkpoint(
-    path: Path, net: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    """Written beside and renamed: an interrupted training keeps its last whole checkpoint."""
-    part = path.with_suffix(".part")
-    state = {
-        "model": net.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-    }
-    torch.save(state, part)
-    part.replace(path)
-
-
-def read_checkpoint(
-    path: Path,
-    net: torch.nn.Module,
-    average: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    device: torch.device,
-) -> int:
-    """Put the state of `write_checkpoint` back; the step to go on from, 0 without a file."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location=device, weights_only=True)
-    net.load_state_dict(state["model"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])

@@ -13,7 +13,7 @@ import torch
 
 from ..catalog import MORPHOLOGIES
 from .chips import draw_batch, view_in_scene
-from .detector import rate
+from .loop import rate
 from .shards import shard_arrays, write_shards
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from ..errors import CraterlabError
 from ..inference import autocast
 from ..nn.denoiser import Denoiser, GradientDenoiser
-from .detector import average_into, rate, read_checkpoint, write_checkpoint
+from .loop import fit
 from .patches import (
     SCENES_A_FILE,
     SHARES,
@@ -89,44 +87,30 @@ def train_prior(
     if start is not None:
         net.load_state_dict(load_file(start))
     net = net.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
-    checkpoint = out / f"{kind}.pt"
-    step = read_checkpoint(checkpoint, net, average, optimiser, where)
 
-    from ..progress import progress_bar
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        rng = np.random.default_rng([seed, step])
+        value = _loss(net, kind, draw_batch(sources, simulated, batch, rng), rng, where)
+        return value, {"loss": float(value.detach())}
 
-    began, running = time.monotonic(), 0.0
-    bar = progress_bar(total=steps, initial=step, desc=kind, unit="step", mininterval=5)
-    with (out / f"{kind}.jsonl").open("a") as log:
-        while step < steps and not (minutes and time.monotonic() - began > 60 * minutes):
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, steps, lr)
-            # Seeded by the step, so that a resumed run draws what an uninterrupted one would.
-            rng = np.random.default_rng([seed, step])
-            clean = draw_batch(sources, simulated, batch, rng)
-            value = _loss(net, kind, clean, rng, where)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            average_into(average, net, min(0.999, 1 - 1 / (step / 10 + 1)))
-            running = float(value.detach()) if not running else 0.98 * running + 0.02 * float(value.detach())
-            bar.update()
-            last = step == steps
-            if step % 50 == 0 or last:
-                entry: dict[str, float] = {"step": step, "seconds": time.monotonic() - began, "loss": running}
-                if (step % 500 == 0 or last) and checks:
-                    entry |= _check(average, kind, checks, where)
-                log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
-                log.flush()
-            if step % 250 == 0 or last:
-                write_checkpoint(checkpoint, net, average, optimiser, step)
-    bar.close()
-    write_checkpoint(checkpoint, net, average, optimiser, step)
+    def also(step: int, average: Denoiser) -> dict[str, float]:
+        return _check(average, kind, checks, where) if checks and (step % 500 == 0 or step == steps) else {}
+
+    average, step = fit(
+        net,
+        torch.optim.AdamW(net.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0),
+        loss,
+        steps=steps,
+        checkpoint=out / f"{kind}.pt",
+        log=out / f"{kind}.jsonl",
+        name=kind,
+        clip=1.0,
+        memory=0.999,
+        minutes=minutes,
+        also=also,
+    )
     if step < steps:
-        return checkpoint
+        return out / f"{kind}.pt"
     weights = out / f"{kind}.safetensors"
     save_file(
         # Half precision is more than bfloat16 inference sees, and half the size.

@@ -19,7 +19,7 @@ from ..nn.marslsnet import WIDTHS, MarsLsNet, parameter_count
 from ..nn.unet import UNet, width_of
 from ..segment.scores import counts, scores
 from ..segment.standard import standard
-from .detector import average_into, rate, read_checkpoint, write_checkpoint
+from .loop import fit
 from .mmls import held_out, read_patches, turned
 from .sets import check_may_train
 
@@ -104,8 +104,6 @@ def train_segment(
     the map that teach nothing (``held_out``); the best epoch by class-mean IoU is kept, and on the same blocks its
     probabilities are calibrated and its threshold is chosen.
     """
-    from ..progress import progress_bar
-
     began, where = time.monotonic(), torch.device(device)
     check_may_train(["mmls"])
     torch.manual_seed(seed)
@@ -117,49 +115,47 @@ def train_segment(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, best_file = out / "checkpoint.pt", out / "best.pt"
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(model).eval()
-    optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02)
-    step = read_checkpoint(checkpoint, model, average, optimiser, where)
     best: dict[str, Any] = torch.load(best_file, weights_only=True) if best_file.exists() else {"miou": -1.0}
     per_epoch = -(-len(teach.mask) // batch)
-    steps, running = epochs * per_epoch, float("nan")
-    bar = progress_bar(total=steps, initial=step, desc=net, unit="step", mininterval=5)
-    with (out / "log.jsonl").open("a") as log:
-        while step < steps and not (minutes and time.monotonic() - began > 60 * minutes):
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, steps, lr)
-            # Seeded by epoch and step, so that a resumed run draws what an uninterrupted one would.
-            epoch, i = divmod(step, per_epoch)
-            order = np.random.default_rng([seed, epoch]).permutation(len(teach.mask))
-            rng = np.random.default_rng([seed, 10**6, step])
-            index = order[i * batch : (i + 1) * batch]
-            layers, mask = turned(teach.layers[index], teach.mask[index], rng)
-            layers = standard(layers, centre, spread)
-            layers += rng.normal(0, _JITTER, (*layers.shape[:2], 1, 1)).astype(np.float32)
-            model.train()
-            value = F.binary_cross_entropy_with_logits(_logits(model, layers, where), _tensor(mask, where))
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-            optimiser.step()
-            step += 1
-            average_into(average, model, min(0.995, 1 - 1 / (step / 10 + 1)))
-            running = float(value.detach()) if running != running else 0.95 * running + 0.05 * float(value.detach())
-            bar.update()
-            if step % per_epoch == 0:
-                logits = predict(average, judge.layers, centre, spread, where)
-                miou = float(scores(counts(logits > 0, judge.mask))["miou"])
-                if miou > best["miou"]:
-                    best = {"miou": miou, "epoch": step // per_epoch, "state": copy.deepcopy(average.state_dict())}
-                    torch.save(best, best_file)
-                write_checkpoint(checkpoint, model, average, optimiser, step)
-                entry = {"epoch": step // per_epoch, "seconds": time.monotonic() - began, "cpu": time.process_time()}
-                entry |= {"loss": running, "held_out_miou": miou}
-                log.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
-                log.flush()
-    bar.close()
-    write_checkpoint(checkpoint, model, average, optimiser, step)
-    if step < steps:
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        epoch, i = divmod(step, per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(teach.mask))
+        rng = np.random.default_rng([seed, 10**6, step])
+        index = order[i * batch : (i + 1) * batch]
+        layers, mask = turned(teach.layers[index], teach.mask[index], rng)
+        layers = standard(layers, centre, spread)
+        layers += rng.normal(0, _JITTER, (*layers.shape[:2], 1, 1)).astype(np.float32)
+        model.train()
+        value = F.binary_cross_entropy_with_logits(_logits(model, layers, where), _tensor(mask, where))
+        return value, {"loss": float(value.detach())}
+
+    def judged(step: int, average: torch.nn.Module) -> dict[str, float]:
+        epoch = step // per_epoch
+        logits = predict(average, judge.layers, centre, spread, where)
+        miou = float(scores(counts(logits > 0, judge.mask))["miou"])
+        if miou > best["miou"]:
+            best.update(miou=miou, epoch=epoch, state=copy.deepcopy(average.state_dict()))
+            torch.save(best, best_file)
+        return {"epoch": epoch, "cpu": time.process_time(), "held_out_miou": miou}
+
+    average, step = fit(
+        model,
+        torch.optim.AdamW(model.parameters(), lr, weight_decay=0.02),
+        loss,
+        steps=epochs * per_epoch,
+        checkpoint=checkpoint,
+        log=out / "log.jsonl",
+        name=net,
+        clip=2.0,
+        memory=0.995,
+        minutes=minutes,
+        began=began,
+        log_every=per_epoch,
+        save_every=per_epoch,
+        also=judged,
+    )
+    if step < epochs * per_epoch:
         return checkpoint
     average.load_state_dict(best["state"])
     logits = predict(average, judge.layers, centre, spread, where)
