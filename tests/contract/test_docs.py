@@ -79,7 +79,7 @@ def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
     import rioxarray  # noqa: F401
 
     ((scene, _),) = craterlab.simulate.scenes(
-        1, 256, seed=3, body="Mars", pixel_size_m=6.0, sun_azimuth_deg=270.0, incidence_deg=60.0
+        1, 128, seed=3, body="Mars", pixel_size_m=6.0, sun_azimuth_deg=270.0, incidence_deg=60.0
     )
     code = blocks("python")[0]
     image, dem = re.search(r'open_scene\("([\w.]+)", dem="([\w.]+)"', code).groups()
@@ -91,7 +91,7 @@ def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
     exec(compile(code, "README.md", "exec"), names)
     assert (tmp_path / "craters.parquet").exists()
     again = craterlab.read_craters(tmp_path / "craters.parquet")
-    assert len(again) == len(names["craters"])  # type: ignore[arg-type]
+    assert len(again) == len(names["craters"]) > 5  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
