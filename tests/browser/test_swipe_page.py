@@ -183,8 +183,12 @@ def test_a_view_of_nothing_says_so(opened):
 
 def test_explore_is_one_page_of_linked_parts(opened, scene, sharp, craters):
     found = cl.explore(scene, sharp, craters)
+    faint = int((craters.score < 0.2).to_numpy().argmax())
+    found.swipe.picked = faint
     page = opened(found)
     page.wait_for_selector("[data-missing='0']")
+    assert f"Crater in row {faint}" in page.locator(".craterlab-swipe").inner_text()
+    assert "outside the limits" not in page.locator(".craterlab-swipe").inner_text()
     page.get_by_role("slider", name="Lowest score").press("PageUp")
     page.get_by_role("slider", name="Lowest score").press("PageUp")
     wanted = str(int((craters.score >= 0.2).sum()))
@@ -192,3 +196,4 @@ def test_explore_is_one_page_of_linked_parts(opened, scene, sharp, craters):
     page.wait_for_function(said, arg=wanted)
     frames(page)
     assert data(page, "swipe", "kept") == data(page, "sfd", "n") == wanted != "800"
+    assert "outside the limits" in page.locator(".craterlab-swipe").inner_text()

@@ -105,7 +105,7 @@ function build(shell: Shell<SwipeTraits>): () => void {
     if (chosen >= 0 && chosen < mask.length) {
       const score = Number.isNaN(scores[chosen]) ? "no score" : `score ${scores[chosen].toFixed(3)}`;
       const size = Number.isNaN(sizes[chosen]) ? `${short(ring(rings, chosen).width)} px` : metres(sizes[chosen]);
-      about = `Crater in row ${chosen}: ${size} wide, ${score}`;
+      about = `Crater in row ${chosen}: ${size} wide, ${score}${mask[chosen] ? "" : ", outside the limits"}`;
       const known = model.get("about");
       if (known.row === chosen && known.text) about += ` · ${known.text}`;
     }

@@ -652,7 +652,7 @@ function build(shell) {
     let n = mask.reduce((sum, each) => sum + each, 0), chosen = model.get("picked"), about = mask.length ? `${whole(n)} craters` : "";
     if (chosen >= 0 && chosen < mask.length) {
       let score = Number.isNaN(scores[chosen]) ? "no score" : `score ${scores[chosen].toFixed(3)}`, size = Number.isNaN(sizes[chosen]) ? `${short(ring(rings, chosen).width)} px` : metres(sizes[chosen]);
-      about = `Crater in row ${chosen}: ${size} wide, ${score}`;
+      about = `Crater in row ${chosen}: ${size} wide, ${score}${mask[chosen] ? "" : ", outside the limits"}`;
       let known = model.get("about");
       known.row === chosen && known.text && (about += ` · ${known.text}`);
     }
