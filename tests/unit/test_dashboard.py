@@ -1,10 +1,9 @@
-"""The dashboard without a browser: what may be opened, who sees what, the queue, links, passwords."""
+"""The dashboard without a browser: what may be opened, who sees what, links, passwords."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +21,6 @@ from craterlab.dashboard.work import Queue
 from craterlab.errors import CraterlabError
 from craterlab.grid import craters_from_pixels
 from craterlab.output import write_geotiff
-
-NAPS = """
-import time
-from craterlab.errors import CraterlabError
-from craterlab.progress import progress_bar
-
-def nap(tell, seconds=0.0, fail="", out=None):
-    tell("napping", 0.5)
-    time.sleep(seconds)
-    if fail:
-        raise CraterlabError(fail)
-    if out:
-        with open(out, "a") as file:
-            file.write("x")
-    return {"slept": seconds}
-
-def bar(tell):
-    for _ in progress_bar(range(4), desc="counting", mininterval=0):
-        time.sleep(0.15)
-    return {}
-
-def die(tell):
-    import os
-    os._exit(3)
-"""
 
 
 def scene_of(size: int = 64) -> xr.Dataset:
@@ -74,27 +48,10 @@ def scenes(folder) -> Scenes:
 
 
 @pytest.fixture
-def naps(tmp_path, monkeypatch):
-    (tmp_path / "naps.py").write_text(NAPS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "naps", raising=False)
-    import naps
-
-    return naps
-
-
-@pytest.fixture
 def queue():
     made = Queue()
     yield made
     made.close()
-
-
-def wait(what, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_only_what_was_given_opens(scenes, folder):
@@ -201,62 +158,6 @@ def test_links_restore_a_view():
             view_of(bad)
     with pytest.raises(CraterlabError, match="smaller one first"):
         view_of({"from_km": [b"2"], "to_km": [b"1"]})
-
-
-def test_jobs_run_one_by_one_in_their_order(queue, naps, tmp_path):
-    jobs = [queue.submit(owner, naps.nap, seconds=0.2) for owner in "abc"]
-    wait(lambda: jobs[0].state == "running")
-    assert [queue.ahead(job) for job in jobs] == [0, 1, 2]
-    order = []
-    while not all(job.over for job in jobs):
-        order.append(tuple(job.state for job in jobs).count("running"))
-        time.sleep(0.01)
-    assert max(order) == 1
-    assert [job.result for job in jobs] == [{"slept": 0.2}] * 3
-    pid = queue.worker_pid
-    failed = queue.submit("a", naps.nap, fail="no such thing; type another")
-    counted = queue.submit("a", naps.bar)
-    seen = set()
-    while not counted.over:
-        seen.add((counted.step, counted.share))
-        time.sleep(0.01)
-    assert (failed.state, failed.error) == ("failed", "no such thing; type another")
-    assert {("counting", 0.5), ("counting", 0.75)} <= seen
-    assert queue.worker_pid == pid, "one worker did it all"
-
-
-def test_cancelled_and_abandoned_jobs_end(queue, naps, tmp_path):
-    out = tmp_path / "done"
-    running = queue.submit("a", naps.nap, seconds=60, out=str(out))
-    waiting = queue.submit("a", naps.nap, out=str(out))
-    others = queue.submit("b", naps.nap)
-    wait(lambda: running.step == "napping")
-    worker = queue.worker_pid
-    queue.cancel_all("a")
-    assert running.state == waiting.state == "cancelled"
-    wait(lambda: others.over)
-    assert others.state == "done"
-    assert queue.worker_pid != worker
-    assert not out.exists()
-    assert not queue.busy
-    dead = queue.submit("b", naps.die)
-    after = queue.submit("b", naps.nap)
-    wait(lambda: after.over)
-    assert dead.state == "failed"
-    assert "unexpectedly" in dead.error
-    assert after.state == "done"
-
-
-def test_a_session_that_ends_takes_its_job_along(scenes, queue, naps):
-    session = Session(scenes, queue)
-    session.open(View("one.tif"))
-    job = session.job = queue.submit(session.id, naps.nap, seconds=60)
-    assert session.can == ()
-    with pytest.raises(CraterlabError, match="cannot start now"):
-        session.ask("detect")
-    session.close()
-    assert job.state == "cancelled"
-    wait(lambda: queue.worker_pid is None and not queue.busy)
 
 
 @pytest.mark.parametrize(
