@@ -17,7 +17,7 @@ from torch import nn
 
 from ..catalog import MORPHOLOGIES
 from ..errors import CraterlabError
-from .weights import for_inference, read_weights, weights_path
+from .weights import read_network, weights_path
 
 _LAYERS, NUMBERS = 7, 5  # see characterize.chips
 _HIDDEN, _OUTPUTS = 128, len(MORPHOLOGIES) + 3
@@ -181,17 +181,7 @@ def load_chipnet(model: str | Path = "chipnet", device: str = "cpu") -> Namer:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, modified: float, device: str) -> Namer:
-    from safetensors import SafetensorError
-
-    try:
-        state, metadata, sha256 = read_weights(path)
-        if metadata.get("architecture") != "chipnet":
-            raise CraterlabError(f"characterize: {path.name} holds a {metadata.get('architecture')!r}, not a chipnet.")
-        net = ChipNet(int(metadata["width"]))
-        net.load_state_dict(state)
-    except (SafetensorError, OSError, KeyError, RuntimeError) as err:
-        raise CraterlabError(
-            f"characterize: {path.name} is damaged or of another version ({str(err).splitlines()[0]})"
-        ) from None
-    for_inference(net, device)
+    net, metadata, sha256 = read_network(
+        path, device, lambda about: ChipNet(int(about["width"])), ("chipnet",), verb="characterize"
+    )
     return Namer(net, metadata, path.stem, sha256)

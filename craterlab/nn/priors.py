@@ -12,7 +12,7 @@ import torch
 
 from ..errors import CraterlabError
 from .denoiser import Denoiser, GradientDenoiser
-from .weights import for_inference, read_weights, weights_path
+from .weights import read_network, weights_path
 
 NAMES = ("prior", "prior-gs", "superres-net")
 
@@ -75,15 +75,12 @@ def load_prior(prior: Any, default: str, device: str = "cpu") -> Prior:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Prior:
-    state, metadata, sha256 = read_weights(path)
-    kind = metadata.get("architecture", "")
-    if kind not in NAMES:
-        raise CraterlabError(f"superres: {path.name} holds a {kind!r}, not a prior; known: {', '.join(NAMES)}.")
-    net = Denoiser(kernels=tuple(metadata["kernels"]), smooth=kind == "prior-gs")
-    net.load_state_dict({k: v.float() for k, v in state.items()})
-    for_inference(net, device)
-    model = GradientDenoiser(net).eval() if kind == "prior-gs" else net
-    return Prior(model, kind, sha256)
+    def build(about: dict[str, Any]) -> Denoiser:
+        return Denoiser(kernels=tuple(about["kernels"]), smooth=about["architecture"] == "prior-gs")
+
+    net, metadata, sha256 = read_network(path, device, build, NAMES, verb="superres", instead=", or leave out prior=")
+    kind = metadata["architecture"]
+    return Prior(GradientDenoiser(net).eval() if kind == "prior-gs" else net, kind, sha256)
 
 
 def _handed_over(denoiser: Callable[..., torch.Tensor], device: str) -> Prior:

@@ -17,7 +17,7 @@ import torch
 
 from ..errors import CraterlabError
 from . import adsnet, centernet, craternet, hourglass, resnet
-from .weights import WEIGHTS, for_inference, read_weights, weights_path
+from .weights import WEIGHTS, read_network, weights_path
 
 
 def _image_alone(metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -123,26 +123,15 @@ def models() -> list[str]:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Model:
-    from safetensors import SafetensorError
-
-    try:
-        state, metadata, sha256 = read_weights(path)
-    except (SafetensorError, OSError) as err:
-        raise CraterlabError(
-            f"{path} is no whole .safetensors file ({err}); fetch or write it again, or use model='craternet'"
-        ) from None
-    architecture = ARCHITECTURES.get(str(metadata.get("architecture")))
-    if architecture is None:
-        raise CraterlabError(f"{path.name} holds a {metadata.get('architecture')!r}; known: {', '.join(ARCHITECTURES)}")
-    try:
-        net = architecture.build(metadata)
-        net.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as err:
-        raise CraterlabError(
-            f"{path.name} does not fit the {metadata['architecture']} of this craterlab, so another version wrote it "
-            f"({str(err).splitlines()[0]}); train it again, or use model='craternet'"
-        ) from None
-    for_inference(net, device)
+    net, metadata, sha256 = read_network(
+        path,
+        device,
+        lambda about: ARCHITECTURES[about["architecture"]].build(about),
+        ARCHITECTURES,
+        verb="detect",
+        instead=", or use model='craternet'",
+    )
+    architecture = ARCHITECTURES[metadata["architecture"]]
     return Model(path.stem, sha256, architecture, net, torch.device(device), metadata)
 
 

@@ -15,7 +15,7 @@ from ..errors import CraterlabError
 from ..inference import autocast
 from ..nn.marslsnet import MarsLsNet
 from ..nn.unet import UNet
-from ..nn.weights import for_inference, read_weights, weights_path
+from ..nn.weights import read_network, weights_path
 
 
 @dataclass(frozen=True)
@@ -66,32 +66,20 @@ def load_segmenter(model: str | Path, device: str = "cpu") -> Segmenter:
 
 @lru_cache(maxsize=8)
 def _load(path: Path, modified: float, device: str) -> Segmenter:
-    from safetensors import SafetensorError
+    def build(about: dict[str, Any]) -> torch.nn.Module:
+        _settings(about)  # missing ones are told like missing weights
+        if about["architecture"] == "unet":
+            return UNet(about["width"])
+        return MarsLsNet(*(about[k] for k in ("size", "kernel", "attention", "pe")))
 
-    try:
-        state, metadata, sha256 = read_weights(path)
-    except (SafetensorError, OSError) as err:
-        raise CraterlabError(f"segment: {path} is no whole .safetensors file ({err}); write it again.") from None
-    kind = metadata.get("architecture")
-    if kind not in ("marslsnet", "unet"):
-        raise CraterlabError(f"segment: {path.name} holds a {kind!r}; wanted a marslsnet or a unet.")
-    try:
-        net: torch.nn.Module
-        if kind == "marslsnet":
-            net = MarsLsNet(*(metadata[k] for k in ("size", "kernel", "attention", "pe")))
-        else:
-            net = UNet(metadata["width"])
-        net.load_state_dict(state)
-        layers = tuple((float(a), float(b)) for a, b in metadata["layers"])
-        slope, intercept = (float(v) for v in metadata["calibration"])
-        threshold = float(metadata["threshold"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as err:
-        raise CraterlabError(
-            f"segment: {path.name} is damaged or was written by another version ({str(err).splitlines()[0]}); "
-            "train it again."
-        ) from None
-    for_inference(net, device)
-    return Segmenter(net, path.stem, sha256, layers, (slope, intercept), threshold, metadata)
+    net, metadata, sha256 = read_network(path, device, build, ("marslsnet", "unet"), verb="segment")
+    return Segmenter(net, path.stem, sha256, *_settings(metadata), metadata)
+
+
+def _settings(about: dict[str, Any]) -> tuple[tuple[tuple[float, float], ...], tuple[float, float], float]:
+    """Middle and spread of each layer, calibration, threshold."""
+    slope, intercept = (float(v) for v in about["calibration"])
+    return tuple((float(a), float(b)) for a, b in about["layers"]), (slope, intercept), float(about["threshold"])
 
 
 @dataclass(frozen=True)

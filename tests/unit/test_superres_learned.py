@@ -196,7 +196,7 @@ def test_uncertainty_is_repeatable_and_follows_the_seed(seen):
     ("prior", "message"),
     [
         ("no-such", "no prior 'no-such'"),
-        ("craternet", "not a prior"),
+        ("craternet", "holds a 'craternet'; known: prior, prior-gs"),
         ("prior-gs", "needs a 'prior'"),
         (lambda x, sigma: x[..., :-1], "for an image"),
         (lambda x, sigma: 255 * x, "another value range"),
