@@ -3,7 +3,7 @@ import { binNumbers, histogram, keep } from "./lib/filter.ts";
 import { Handle } from "./lib/handle.ts";
 import { type LimitTraits, sharedLimits } from "./lib/limits.ts";
 import { type CommonTraits, float64 } from "./lib/model.ts";
-import { decades, linear, log, metres, type Scale, short, whole } from "./lib/scale.ts";
+import { decades, linear, log, metres, named, type Scale, short, whole } from "./lib/scale.ts";
 import { type Shell, widget } from "./lib/shell.ts";
 
 export interface ThresholdsTraits extends CommonTraits, LimitTraits {
@@ -86,8 +86,8 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
 
   const sizeTicks = () => {
     const { major, minor } = decades(...span);
-    const named = major.length ? major : [span[0], span[1]];
-    return [...named.map((at) => ({ at, text: metres(at) })), ...minor.map((at) => ({ at, text: "" }))];
+    const told = named(...span).map((at) => ({ at, text: metres(at) }));
+    return [...told, ...[...major, ...minor].map((at) => ({ at, text: "" }))];
   };
   const scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) }));
   const byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b));

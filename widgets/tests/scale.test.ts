@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { pick } from "../src/lib/overlay.ts";
-import { decades, log, metres, nice, short } from "../src/lib/scale.ts";
+import { decades, log, metres, named, nice, short } from "../src/lib/scale.ts";
 import { levelFor } from "../src/lib/tiles.ts";
 
 test("a logarithmic scale goes there and back", () => {
@@ -12,6 +12,12 @@ test("a logarithmic scale goes there and back", () => {
 test("decades and what lies between", () => {
   expect(decades(0.1, 10).major).toEqual([0.1, 1, 10]);
   expect(decades(20, 50).minor).toEqual([20, 30, 40, 50]);
+});
+
+test("what is named on a logarithmic axis", () => {
+  expect(named(120, 1400)).toEqual([200, 500, 1000]);
+  expect(named(3, 20_000)).toEqual([10, 100, 1000, 10_000]);
+  expect(named(0.3, 0.45)).toEqual([0.3, 0.45]);
 });
 
 test("round lengths, as one writes them", () => {

@@ -97,6 +97,10 @@ function decades(lo, hi) {
     }
   return { major, minor };
 }
+function named(lo, hi) {
+  let { major, minor } = decades(lo, hi), between = minor.filter((v) => /^[25]/.test(v.toExponential())), found = hi / lo > 100 ? major : [...major, ...between].sort((a, b) => a - b);
+  return found.length ? found : [lo, hi];
+}
 function metres(value, digits = 3) {
   return Number.isFinite(value) ? value >= 1e3 ? `${short(value / 1e3, digits)} km` : `${short(value, digits)} m` : "?";
 }
@@ -312,7 +316,7 @@ var HEIGHT = 96, AXIS = 20, SIDE = 16, SCORE_BINS = 50, SIZE_BINS = 60, Plot = c
 function build(shell) {
   let { model, root, listeners } = shell, scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), span = [1, 10], count = 0, sizeTicks = () => {
     let { major, minor } = decades(...span);
-    return [...(major.length ? major : [span[0], span[1]]).map((at) => ({ at, text: metres(at) })), ...minor.map((at) => ({ at, text: "" }))];
+    return [...named(...span).map((at) => ({ at, text: metres(at) })), ...[...major, ...minor].map((at) => ({ at, text: "" }))];
   }, scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) })), byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b)), bySize = new Plot("Histogram of diameters", SIZE_BINS, sizeTicks, (a, b) => log(...span, a, b)), draw = () => {
     count = keep(scores, sizes, limits, mask), byScore.draw(mask), bySize.draw(mask), scoreHandle.set(limits.score_min), low.set(limits.diameter_min_m ?? span[0]), high.set(limits.diameter_max_m ?? span[1]);
     let unknown = scores.reduce((n, s) => n + (Number.isNaN(s) ? 1 : 0), 0), total = scores.length;

@@ -27,6 +27,15 @@ export function decades(lo: number, hi: number): { major: number[]; minor: numbe
   return { major, minor };
 }
 
+/** What to name on a logarithmic axis: powers of ten, below two decades twice and five times these too; the ends where
+ * nothing of that lies between. */
+export function named(lo: number, hi: number): number[] {
+  const { major, minor } = decades(lo, hi);
+  const between = minor.filter((v) => /^[25]/.test(v.toExponential()));
+  const found = hi / lo > 100 ? major : [...major, ...between].sort((a, b) => a - b);
+  return found.length ? found : [lo, hi];
+}
+
 /** The largest 1, 2 or 5 times a power of ten that is not above `value`. */
 export function nice(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
