@@ -134,7 +134,7 @@ def characterize(
     worn.
 
     The ellipse is the rim that is there now. Diffusion moves it outward: in an image by 2 % where half of the depth is
-    gone and by 8 % where two thirds are (the fresh profile of Fassett & Thomson 2014, diffused). ``diameter_m`` stays
+    gone and by 14 % where two thirds are (the fresh profile of Fassett & Thomson 2014, diffused). ``diameter_m`` stays
     as it was given, and is what a count takes.
 
     Examples

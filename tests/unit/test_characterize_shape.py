@@ -10,7 +10,7 @@ import xarray as xr
 import craterlab as cl
 from craterlab import CraterlabError
 from craterlab.catalog import empty_craters
-from craterlab.characterize import erosion, family, shadow
+from craterlab.characterize import erosion, family, rims, shadow
 from craterlab.characterize.depth import CREST, SHAPE_RADII
 from craterlab.characterize.walls import wall_of
 from craterlab.crater_profiles import RHO_MAX, degraded_depth
@@ -83,6 +83,20 @@ def test_erosion_and_diffusion_age_of_known_craters(kt):
     # The crest of a worn rim moves outwards, and the radius that is squared with it.
     assert got.kappa_t_m2 == pytest.approx(kt * (D * SCALE / 2) ** 2, rel=0.25, abs=0.003 * (D * SCALE / 2) ** 2)
     assert got.erosion_from == got.depth_from == "dem" and got.depth_why == ""
+
+
+@pytest.mark.parametrize(("gone", "outward"), [(1 / 2, 1.02), (2 / 3, 1.14)])
+def test_the_rim_of_an_image_moves_outward_as_the_docstring_says(gone, outward):
+    """Brightness changes most steeply where the slope does."""
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.optimize import brentq
+
+    kept = lambda kt: degraded_depth(np.array([0]), np.array([kt]))[0] / degraded_depth(np.array([0]), np.zeros(1))[0]  # noqa: E731
+    kt = brentq(lambda k: kept(k) - (1 - gone), 1e-3, 2)
+    rho = np.arange(0.5, 1.6, 1e-3)
+    bend = gaussian_filter1d(family.profiles(0, np.array([kt]), rho)[0], rims._BLUR / 1e-3, order=2)
+    assert rho[bend.argmin()] == pytest.approx(outward, abs=0.005)
+    assert f"{100 * (outward - 1):.0f} %" in cl.characterize.__doc__
 
 
 @pytest.mark.parametrize("fill", [0.03, 0.09])
