@@ -95,7 +95,7 @@ def until(what, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 # Panel's components live in shadow roots, which querySelector does not enter.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +35,7 @@ def read_network(
     path: Path,
     device: str,
     build: Callable[[dict[str, Any]], Net],
-    known: Collection[str],
+    known: tuple[str, ...],
     *,
     verb: str,
     instead: str = "",
@@ -49,7 +49,7 @@ def read_network(
     device : str
     build : callable
         Metadata of the file -> network with any weights.
-    known : collection of str
+    known : tuple of str
         Architectures that `build` knows.
     verb, instead : str
         Whose network it is, and what else to do, for the errors.

@@ -127,7 +127,7 @@ def _load(path: Path, modified: float, device: str) -> Model:
         path,
         device,
         lambda about: ARCHITECTURES[about["architecture"]].build(about),
-        ARCHITECTURES,
+        tuple(ARCHITECTURES),
         verb="detect",
         instead=", or use model='craternet'",
     )

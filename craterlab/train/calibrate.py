@@ -24,6 +24,7 @@ from ..grid import Grid, grid_of
 from ..inference import pick_device, quick_precision
 from ..match import Scores, match, pool, scores
 from ..nn.zoo import Model, load
+from ..output import whole_file
 from ..scene import as_scene
 from .evidence import labels_to_see, shading_correlation
 from .sets import load_set
@@ -166,9 +167,8 @@ def calibrate(
     with safe_open(weights, "pt") as f:
         metadata = f.metadata()
     metadata |= {k: json.dumps(v) for k, v in result.items()}
-    part = weights.with_suffix(".part")
-    save_file(load_file(weights), part, metadata=metadata)
-    part.replace(weights)
+    with whole_file(weights) as part:
+        save_file(load_file(weights), part, metadata=metadata)
     return result
 
 

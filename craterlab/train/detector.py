@@ -103,6 +103,7 @@ def _loop(
         _start_from(model, recipe)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sources = {} if data is None else {name: how.load(name, data, "fit") for name in shares}
+    checkpoint = out / "checkpoint.pt"
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng([recipe.seed, step])
@@ -123,7 +124,7 @@ def _loop(
         torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=0.02),
         loss,
         steps=recipe.steps,
-        checkpoint=out / "checkpoint.pt",
+        checkpoint=checkpoint,
         log=out / "log.jsonl",
         name=recipe.model,
         clip=5.0,
@@ -132,7 +133,7 @@ def _loop(
         also=also,
     )
     if step < recipe.steps:
-        return out / "checkpoint.pt"
+        return checkpoint
     return _export(average, data, out, list(shares), step, recipe)
 
 

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import torch
 
+from ..output import whole_file
+
 _STEADY = 0.98  # of the running means in the log
 
 Net = TypeVar("Net", bound=torch.nn.Module)
@@ -95,7 +97,7 @@ def fit(
                 entry = {"step": step, "seconds": time.monotonic() - began} | also(step, average) | running
                 lines.write(json.dumps({k: round(v, 4) for k, v in entry.items()}) + "\n")
                 lines.flush()
-            if step % save_every == 0:
+            if step % save_every == 0 and step < steps:
                 _write_checkpoint(checkpoint, net, average, optimiser, step)
     bar.close()
     _write_checkpoint(checkpoint, net, average, optimiser, step)
@@ -120,16 +122,15 @@ def _average_into(average: torch.nn.Module, net: torch.nn.Module, decay: float) 
 def _write_checkpoint(
     path: Path, net: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
 ) -> None:
-    """Written beside and renamed: an interrupted training keeps its last whole checkpoint."""
-    part = path.with_suffix(".part")
     state = {
         "model": net.state_dict(),
         "average": average.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
-    torch.save(state, part)
-    part.replace(path)
+    # An interrupted training keeps its last whole checkpoint.
+    with whole_file(path) as part:
+        torch.save(state, part)
 
 
 def _read_checkpoint(

@@ -87,6 +87,7 @@ def train_prior(
     if start is not None:
         net.load_state_dict(load_file(start))
     net = net.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    checkpoint = out / f"{kind}.pt"
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng([seed, step])
@@ -101,7 +102,7 @@ def train_prior(
         torch.optim.AdamW(net.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0),
         loss,
         steps=steps,
-        checkpoint=out / f"{kind}.pt",
+        checkpoint=checkpoint,
         log=out / f"{kind}.jsonl",
         name=kind,
         clip=1.0,
@@ -110,7 +111,7 @@ def train_prior(
         also=also,
     )
     if step < steps:
-        return out / f"{kind}.pt"
+        return checkpoint
     weights = out / f"{kind}.safetensors"
     save_file(
         # Half precision is more than bfloat16 inference sees, and half the size.

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
+from served import until
 
 pytest.importorskip("panel", reason="panel is not installed")
 pytest.importorskip("anywidget", reason="anywidget is not installed")
@@ -61,16 +62,9 @@ def queue():
     made.close()
 
 
-def wait(what, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 def test_jobs_run_one_by_one_in_their_order(queue, naps, tmp_path):
     jobs = [queue.submit(owner, naps.nap, seconds=0.2) for owner in "abc"]
-    wait(lambda: jobs[0].state == "running")
+    until(lambda: jobs[0].state == "running", seconds=60)
     assert [queue.ahead(job) for job in jobs] == [0, 1, 2]
     order = []
     while not all(job.over for job in jobs):
@@ -95,18 +89,18 @@ def test_cancelled_and_abandoned_jobs_end(queue, naps, tmp_path):
     running = queue.submit("a", naps.nap, seconds=60, out=str(out))
     waiting = queue.submit("a", naps.nap, out=str(out))
     others = queue.submit("b", naps.nap)
-    wait(lambda: running.step == "napping")
+    until(lambda: running.step == "napping", seconds=60)
     worker = queue.worker_pid
     queue.cancel_all("a")
     assert running.state == waiting.state == "cancelled"
-    wait(lambda: others.over)
+    until(lambda: others.over, seconds=60)
     assert others.state == "done"
     assert queue.worker_pid != worker
     assert not out.exists()
     assert not queue.busy
     dead = queue.submit("b", naps.die)
     after = queue.submit("b", naps.nap)
-    wait(lambda: after.over)
+    until(lambda: after.over, seconds=60)
     assert dead.state == "failed"
     assert "unexpectedly" in dead.error
     assert after.state == "done"
@@ -123,4 +117,4 @@ def test_a_session_that_ends_takes_its_job_along(queue, naps, tmp_path):
         session.ask("detect")
     session.close()
     assert job.state == "cancelled"
-    wait(lambda: queue.worker_pid is None and not queue.busy)
+    until(lambda: queue.worker_pid is None and not queue.busy, seconds=60)

@@ -30,6 +30,7 @@ def test_what_cannot_serve_is_told(name, tmp_path):
         r"mine.safetensors is no whole .safetensors file": lambda: path.write_bytes(shipped.read_bytes()[:5000]),
         r"holds a 'abacus'; known: .*\w": lambda: save_file(state, path, {"architecture": "abacus"}),
         r"holds a None; known": lambda: save_file(state, path),
+        r"holds a \[1\]; known": lambda: save_file(state, path, {"architecture": "[1]"}),
         rf"does not fit the {name} of this craterlab.*train it again": lambda: save_file(state, path, about),
     }
     for message, write in refused.items():

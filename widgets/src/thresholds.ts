@@ -85,9 +85,8 @@ function build(shell: Shell<ThresholdsTraits>): () => void {
   let count = 0;
 
   const sizeTicks = () => {
-    const { major, minor } = decades(...span);
     const told = named(...span).map((at) => ({ at, text: metres(at) }));
-    return [...told, ...[...major, ...minor].map((at) => ({ at, text: "" }))];
+    return [...told, ...decades(...span).minor.map((at) => ({ at, text: "" }))];
   };
   const scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) }));
   const byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b));

@@ -98,8 +98,12 @@ function decades(lo, hi) {
   return { major, minor };
 }
 function named(lo, hi) {
-  let { major, minor } = decades(lo, hi), between = minor.filter((v) => /^[25]/.test(v.toExponential())), found = hi / lo > 100 ? major : [...major, ...between].sort((a, b) => a - b);
+  let { major, minor } = decades(lo, hi), round2 = [...major, ...minor].filter((v) => nice(v) > v * (1 - 1e-9)).sort((a, b) => a - b), found = hi / lo > 100 ? major : round2;
   return found.length ? found : [lo, hi];
+}
+function nice(value) {
+  let power = 10 ** Math.floor(Math.log10(value));
+  return ([5, 2, 1].find((m) => m * power <= value * (1 + 1e-9)) ?? 1) * power;
 }
 function metres(value, digits = 3) {
   return Number.isFinite(value) ? value >= 1e3 ? `${short(value / 1e3, digits)} km` : `${short(value, digits)} m` : "?";
@@ -314,10 +318,7 @@ var HEIGHT = 96, AXIS = 20, SIDE = 16, SCORE_BINS = 50, SIZE_BINS = 60, Plot = c
   }
 };
 function build(shell) {
-  let { model, root, listeners } = shell, scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), span = [1, 10], count = 0, sizeTicks = () => {
-    let { major, minor } = decades(...span);
-    return [...named(...span).map((at) => ({ at, text: metres(at) })), ...[...major, ...minor].map((at) => ({ at, text: "" }))];
-  }, scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) })), byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b)), bySize = new Plot("Histogram of diameters", SIZE_BINS, sizeTicks, (a, b) => log(...span, a, b)), draw = () => {
+  let { model, root, listeners } = shell, scores = new Float64Array(0), sizes = new Float64Array(0), mask = new Uint8Array(0), span = [1, 10], count = 0, sizeTicks = () => [...named(...span).map((at) => ({ at, text: metres(at) })), ...decades(...span).minor.map((at) => ({ at, text: "" }))], scoreTicks = () => [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: String(at) })), byScore = new Plot("Histogram of scores", SCORE_BINS, scoreTicks, (a, b) => linear(0, 1, a, b)), bySize = new Plot("Histogram of diameters", SIZE_BINS, sizeTicks, (a, b) => log(...span, a, b)), draw = () => {
     count = keep(scores, sizes, limits, mask), byScore.draw(mask), bySize.draw(mask), scoreHandle.set(limits.score_min), low.set(limits.diameter_min_m ?? span[0]), high.set(limits.diameter_max_m ?? span[1]);
     let unknown = scores.reduce((n, s) => n + (Number.isNaN(s) ? 1 : 0), 0), total = scores.length;
     kept.textContent = total === 0 ? "No craters in this catalogue." : `${whole(count)} of ${whole(total)} craters kept`, note.textContent = unknown ? `${whole(unknown)} have no score; they pass only where none is asked for.` : "", root.dataset.kept = String(count);

@@ -31,8 +31,8 @@ export function decades(lo: number, hi: number): { major: number[]; minor: numbe
  * nothing of that lies between. */
 export function named(lo: number, hi: number): number[] {
   const { major, minor } = decades(lo, hi);
-  const between = minor.filter((v) => /^[25]/.test(v.toExponential()));
-  const found = hi / lo > 100 ? major : [...major, ...between].sort((a, b) => a - b);
+  const round = [...major, ...minor].filter((v) => nice(v) > v * (1 - 1e-9)).sort((a, b) => a - b);
+  const found = hi / lo > 100 ? major : round;
   return found.length ? found : [lo, hi];
 }
 
